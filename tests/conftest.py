@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from tests.support import worker_forks
 from tests.support.fake_ollama import FakeOllama
 from tests.support.project import Project
-from tests.support.worker_forks import preload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 pytest_plugins = ["pytester"]
+# The workers of these tests need what those of the runs within them need.
+pytest_xdist_setupnodes = worker_forks.pytest_xdist_setupnodes
 
 # A shell starts what it runs in the background with SIGINT ignored, which all processes that tests
 # start would inherit; those that tests interrupt have to be as on a terminal.
@@ -69,6 +71,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Run one case of a parametrised flow in all modes of distribution, the others plain.
 
     What a mode can change is the same for all cases of most tests; ``every_mode`` marks the others.
+    What is missing without xdist is the same for all flows of a feature: one of each file shows it.
     """
     seen: set[tuple[str, str]] = set()
     left_out = set()
@@ -76,7 +79,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         mode = _mode_of(item)
         if mode == "plain" or item.get_closest_marker("every_mode") is not None:
             continue
-        case = item.nodeid.partition("[")[0], mode
+        test = item.nodeid.partition("[")[0]
+        case = test.partition("::")[0] if mode == "no-xdist" else test, mode
         if mode and case in seen:
             left_out.add(item)
         seen.add(case)
@@ -123,7 +127,7 @@ def mode(request: pytest.FixtureRequest) -> tuple[str, ...]:
 @pytest.fixture(scope="session")
 def preloaded() -> None:
     """Import what pytester would forget: all that is first imported inside one of its runs."""
-    preload()
+    worker_forks.preload()
 
 
 @pytest.fixture

@@ -175,15 +175,13 @@ FINGERPRINTS = {
 
 
 @pytest.mark.parametrize("name", list(FINGERPRINTS))
-def test_a_judge_with_a_fingerprint_that_is_none(
-    project: Project, name: str, mode: tuple[str, ...]
-) -> None:
+def test_a_judge_with_a_fingerprint_that_is_none(project: Project, name: str) -> None:
     """It is refused in a line: a name that is the same for all judges would mix their verdicts."""
     code, problem, hint = FINGERPRINTS[name]
     project.write("conftest.py", JUDGE.format(fingerprint=code, body="return Verdict(1)"))
     project.suite(records(1), GATED)
 
-    result = project.run(REPORT, *mode)
+    result = project.run(REPORT)
 
     result.assert_outcomes(errors=2)
     if hint is None:

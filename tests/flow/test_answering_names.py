@@ -111,18 +111,18 @@ def test_a_served_model_under_another_name(project: Project) -> None:
     assert project.results()["suites"][0]["outcome"] != "passed"
 
 
-def test_a_baseline_of_another_name(project: Project, dist: tuple[str, ...]) -> None:
+def test_a_baseline_of_another_name(project: Project) -> None:
     """Its judge was another one, and the scores do not compare."""
     project.suite(records(6), ARGUMENTS)
     with serving(lambda _: "m:70b") as server:
-        options = [JUDGE, *dist, *addresses(server)]
+        options = [JUDGE, *addresses(server)]
         project.run(*options, "--llm-judge-report=base.json").assert_outcomes(passed=7)
         project.run(*options, "--llm-judge-baseline=base.json").assert_outcomes(passed=8)
     base = json.loads((project.path / "base.json").read_text("utf-8"))
     assert base["judge"]["answers_as"] == "m:70b"
 
     with serving(lambda _: "m:1b", "90") as server:
-        options = [JUDGE, *dist, *addresses(server)]
+        options = [JUDGE, *addresses(server)]
         result = project.run(*options, "--llm-judge-baseline=base.json")
         del base["judge"]["answers_as"]
         project.write("base.json", json.dumps(base))
@@ -134,7 +134,7 @@ def test_a_baseline_of_another_name(project: Project, dist: tuple[str, ...]) -> 
     old.assert_outcomes(passed=8)
 
 
-def test_cached_verdicts_of_another_name(project: Project, dist: tuple[str, ...]) -> None:
+def test_cached_verdicts_of_another_name(project: Project) -> None:
     """They do not count for the model that answers now, and count again for their own."""
     judged = records(6)
     project.suite(judged[:4], ARGUMENTS)
@@ -145,7 +145,7 @@ def test_cached_verdicts_of_another_name(project: Project, dist: tuple[str, ...]
         return Page(200, "application/json", json.dumps(body))
 
     with FakeOllama(reply, models={"m": DIGEST, "m:latest": DIGEST}) as server:
-        options = [JUDGE, REPORT, *dist, *addresses(server)]
+        options = [JUDGE, REPORT, *addresses(server)]
         project.run(*options).assert_outcomes(passed=5)
         project.run(*options).assert_outcomes(passed=5)
         assert len(server.chats) == 4

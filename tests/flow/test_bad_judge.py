@@ -44,7 +44,7 @@ def only(response: str, reply: Reply) -> Replier:
 
 
 TIMEOUT = (
-    "{url}: gave no complete reply within 1.5 s; raise --llm-judge-timeout, or see whether the "
+    "{url}: gave no complete reply within 0.5 s; raise --llm-judge-timeout, or see whether the "
     "server is overloaded"
 )
 OTHER_SERVER = "where a chat reply was due; name Ollama's own address with --llm-judge-url"
@@ -102,7 +102,7 @@ def test_one_bad_reply_costs_one_record(project: Project, name: str) -> None:
     project.suite(records(3), ARGUMENTS)
 
     with FakeOllama(only("number 1", reply)) as server:
-        patience = ("--llm-judge-timeout=1.5",) if text == TIMEOUT else ()
+        patience = ("--llm-judge-timeout=0.5",) if text == TIMEOUT else ()
         result = project.run(*patience, "--llm-judge-report=results.json", server=server.url)
         url = server.url
 
@@ -127,14 +127,12 @@ def test_a_passing_fault_costs_nothing(project: Project, fault: Reply) -> None:
     result.assert_outcomes(passed=3)
 
 
-def test_a_missing_model_ends_the_run_before_it_begins(
-    project: Project, mode: tuple[str, ...]
-) -> None:
+def test_a_missing_model_ends_the_run_before_it_begins(project: Project) -> None:
     """The line names what is installed and how to get what is not."""
     project.suite(records(2), ARGUMENTS)
 
     with FakeOllama(models={"smollm2:latest": "1c", "gemma3:270m": "02"}) as server:
-        result = project.run(*mode, server=server.url)
+        result = project.run(server=server.url)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     text = (
@@ -143,38 +141,6 @@ def test_a_missing_model_ends_the_run_before_it_begins(
     )
     assert [text] == [line for line in result.errlines if line.startswith("ERROR")]
     assert server.chats == []
-
-
-def test_a_server_that_dies_loses_no_verdict(project: Project, mode: tuple[str, ...]) -> None:
-    """Records after its death are unscored at once; a second run asks for them alone."""
-    project.suite(records(30), ARGUMENTS)
-    server = FakeOllama()
-
-    def die_after_ten(request: ChatRequest) -> Reply:
-        if request.number == 10:
-            threading.Thread(target=server.stop, daemon=True).start()
-        return similarity(request)
-
-    server.reply = die_after_ten
-    with server:
-        result = project.run(*mode, "--llm-judge-report=results.json", server=server.url)
-
-    (suite,) = project.results()["suites"]
-    scored = suite["scored"]
-    assert 8 <= scored < 30
-    assert suite["outcome"] == "incomplete"
-    result.assert_outcomes(passed=scored, failed=1, errors=30 - scored)
-    text = (
-        f'{server.url}: is not answering; start it with "ollama serve", or name another with '
-        "--llm-judge-url"
-    )
-    assert text in [record["error"] for record in suite["records"]]
-    assert result.duration < 30
-
-    with FakeOllama(port=server.port) as again:
-        result = project.run(*mode, server=again.url)
-        result.assert_outcomes(passed=31)
-        assert len(again.chats) <= 30 - scored
 
 
 @pytest.mark.parametrize(

@@ -134,13 +134,11 @@ def test_the_same_release_again(
     )
 
 
-def test_a_worse_release(
-    project: Project, judged: Callable[..., pytest.RunResult], dist: tuple[str, ...]
-) -> None:
-    """The same numbers in every mode, the suite fails, and the worst records are shown."""
+def test_a_worse_release(project: Project, judged: Callable[..., pytest.RunResult]) -> None:
+    """The suite fails, and the worst records are shown."""
     first_run(judged)
 
-    result = judged(WORSE, BASELINE, REPORT, *dist, marker=", min_score=75")
+    result = judged(WORSE, BASELINE, REPORT, marker=", min_score=75")
 
     assert outcomes(result) == {"passed": 5, "failed": 9}
     decision = gate(project)
@@ -196,12 +194,12 @@ def test_noise_is_no_drop(project: Project, judged: Callable[..., pytest.RunResu
 
 
 def test_the_gate_alone_speaks_for_the_whole_suite(
-    project: Project, judged: Callable[..., pytest.RunResult], dist: tuple[str, ...]
+    project: Project, judged: Callable[..., pytest.RunResult]
 ) -> None:
     """With -k the verdicts that are missing are made."""
     first_run(judged)
 
-    result = judged(WORSE, BASELINE, REPORT, "-k", "baseline", *dist)
+    result = judged(WORSE, BASELINE, REPORT, "-k", "baseline")
 
     assert outcomes(result)["failed"] == 1
     assert gate(project)["reason"] == WORSE_REASON
@@ -446,7 +444,7 @@ def test_points_that_are_none(project: Project, value: str) -> None:
     )
 
 
-def test_an_exam_beside_its_baseline(project: Project, dist: tuple[str, ...]) -> None:
+def test_an_exam_beside_its_baseline(project: Project) -> None:
     """MMLU is paired by question and decided by McNemar's exact test, in percentage points."""
     named = f"{str(EXAMPLE)!r}, shots=1"
     mark = "import pytest\n\n@pytest.mark.llm_mmlu({})\ndef test_mmlu(mmlu_result):\n    pass\n"
@@ -456,7 +454,7 @@ def test_an_exam_beside_its_baseline(project: Project, dist: tuple[str, ...]) ->
     project.write("test_exam.py", mark.format(named))
     project.write("conftest.py", KNOWS.format(right=1))
 
-    result = project.run(BASELINE, REPORT, *dist)
+    result = project.run(BASELINE, REPORT)
 
     (now,) = project.results("new.json")["suites"]
     (then,) = project.results("old.json")["suites"]

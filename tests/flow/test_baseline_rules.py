@@ -143,18 +143,14 @@ def test_a_part_of_a_run_decides_as_the_whole(project: Project) -> None:
 
 
 @pytest.mark.parametrize("warnings", ["default", "error"])
-def test_a_warning_in_the_place_of_a_proof(
-    project: Project, dist: tuple[str, ...], warnings: str
-) -> None:
+def test_a_warning_in_the_place_of_a_proof(project: Project, warnings: str) -> None:
     """The suite passes, loudly; where warnings are errors it fails, and says nothing of passing."""
     release(project, "unsure")
     write(project, {"unsure": NEW["unsure"]})
     options = ("--llm-judge-baseline-rule=not-worse", "--llm-judge-max-drop=20")
     more = ("--llm-judge-inconclusive=warn", f"-W{warnings}::pytest.PytestWarning")
 
-    result = project.run(
-        *(BASELINE, REPORT, *options, *more, "--llm-judge-annotations=github", *dist)
-    )
+    result = project.run(*(BASELINE, REPORT, *options, *more, "--llm-judge-annotations=github"))
 
     gate = gates(project)["unsure"]
     assert gate["cause"] == "inconclusive"
@@ -174,13 +170,13 @@ def test_a_warning_in_the_place_of_a_proof(
     )
 
 
-def test_too_few_records_are_known_beforehand(project: Project, dist: tuple[str, ...]) -> None:
+def test_too_few_records_are_known_beforehand(project: Project) -> None:
     """Said before the first item runs, with how many it takes, once for each suite."""
     write(project, {"unsure": NEW["unsure"]})
     project.run("--llm-judge-report=old.json", "--llm-judge-min-average=1")
     options = ("--llm-judge-baseline-rule=not-worse", "--llm-judge-max-drop=20")
 
-    result = project.run(BASELINE, REPORT, *options, *dist)
+    result = project.run(BASELINE, REPORT, *options)
 
     lines = result.stdout.lines
     (early,) = [n for n, line in enumerate(lines) if line.startswith("llm-judge: test_unsure.py")]
@@ -202,14 +198,12 @@ def test_too_few_records_are_known_beforehand(project: Project, dist: tuple[str,
         ('max_drop=0, baseline_rule="not-worse"', ["--llm-judge-max-drop=3"], "max_drop"),
     ],
 )
-def test_no_margin(
-    project: Project, marker: str, options: list[str], option: str, mode: tuple[str, ...]
-) -> None:
+def test_no_margin(project: Project, marker: str, options: list[str], option: str) -> None:
     """A usage error before work: no number of records proves that nothing at all was lost."""
     release(project, "same")
     write(project, {"same": OLD}, same=marker)
 
-    result = project.run(BASELINE, *options, *mode)
+    result = project.run(BASELINE, *options)
 
     assert result.ret == 4
     result.stderr.fnmatch_lines(

@@ -89,11 +89,11 @@ def test_off_keeps_nothing(generating: Project, ollama: FakeOllama, mode: tuple[
     assert not (generating.path / ".pytest_cache" / "d" / "llm-judge" / "store.sqlite").exists()
 
 
-def test_cache_clear_clears(generating: Project, ollama: FakeOllama, mode: tuple[str, ...]) -> None:
+def test_cache_clear_clears(generating: Project, ollama: FakeOllama) -> None:
     """``--cache-clear`` clears it once, though every worker of xdist gets the option."""
     generating.run(server=ollama.url)
 
-    generating.run("--cache-clear", *mode, server=ollama.url).assert_outcomes(passed=7)
+    generating.run("--cache-clear", server=ollama.url).assert_outcomes(passed=7)
 
     assert batches(generating) == ["6", "6"]
     assert len(ollama.chats) == 12
@@ -117,13 +117,11 @@ def test_a_gate_alone_is_fast_on_a_warm_store(generating: Project, ollama: FakeO
     assert len(ollama.chats) == 6
 
 
-def test_a_cache_folder_that_cannot_be_made(
-    generating: Project, ollama: FakeOllama, mode: tuple[str, ...]
-) -> None:
+def test_a_cache_folder_that_cannot_be_made(generating: Project, ollama: FakeOllama) -> None:
     """The run ends before any work, with the folder and the reason."""
     generating.write("blocked", "")
 
-    result = generating.run("-o", "cache_dir=blocked/cache", *mode, server=ollama.url)
+    result = generating.run("-o", "cache_dir=blocked/cache", server=ollama.url)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     text = (
@@ -149,9 +147,7 @@ def test_a_store_that_is_no_database(generating: Project, ollama: FakeOllama) ->
     assert [text] == [line for line in result.errlines if line.startswith("ERROR")]
 
 
-def test_a_store_with_a_damaged_schema(
-    generating: Project, ollama: FakeOllama, mode: tuple[str, ...]
-) -> None:
+def test_a_store_with_a_damaged_schema(generating: Project, ollama: FakeOllama) -> None:
     """It is one line, too, although sqlite3 raises an error of another kind."""
     generating.run(server=ollama.url)
     store = generating.path / ".pytest_cache/d/llm-judge/store.sqlite"
@@ -159,7 +155,7 @@ def test_a_store_with_a_damaged_schema(
     content[content.index(b"CREATE TABLE responses") + 3] = 0xB2
     store.write_bytes(content)
 
-    result = generating.run(*mode, server=ollama.url)
+    result = generating.run(server=ollama.url)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     text = f"ERROR: {store.parent}: the cache cannot be used (its schema is damaged); "

@@ -60,12 +60,12 @@ def test_each_gate_is_an_item(suite: Project, dist: tuple[str, ...]) -> None:
     ]
 
 
-def test_a_low_category_fails_its_own_gate(project: Project, dist: tuple[str, ...]) -> None:
+def test_a_low_category_fails_its_own_gate(project: Project) -> None:
     """The suite's average passes, and the suite fails."""
     content = by_category("prose", "prose", "prose", "math", wrong=(3,))
     project.suite(content, GATES)
 
-    result = project.run(REPORT, "-rf", *dist)
+    result = project.run(REPORT, "-rf")
 
     result.assert_outcomes(passed=6, failed=1)
     result.stdout.fnmatch_lines(
@@ -173,11 +173,11 @@ def test_a_marker_that_cannot_be_used(suite: Project, arguments: str, message: s
     result.stderr.fnmatch_lines([f"ERROR: {SUITE}: {message}"])
 
 
-def test_a_gate_alone_speaks_for_its_category(suite: Project, dist: tuple[str, ...]) -> None:
+def test_a_gate_alone_speaks_for_its_category(suite: Project) -> None:
     """As the average does: what is not judged yet is judged."""
-    result = suite.run("-k", "average:prose", REPORT, *dist)
+    result = suite.run("-k", "average:prose", REPORT)
 
-    result.assert_outcomes(passed=1, deselected=0 if "2" in dist else 7)
+    result.assert_outcomes(passed=1, deselected=7)
     (document,) = suite.results()["suites"]
     assert document["outcome"] == "incomplete"
     assert {gate["name"]: gate["outcome"] for gate in document["gates"]} == {
@@ -188,28 +188,28 @@ def test_a_gate_alone_speaks_for_its_category(suite: Project, dist: tuple[str, .
     assert document["categories"]["prose"]["average"] == 100
 
 
-def test_a_gate_that_is_left_out(project: Project, dist: tuple[str, ...]) -> None:
+def test_a_gate_that_is_left_out(project: Project) -> None:
     """Nothing is decided over its category, and the suite has not passed."""
     content = by_category("prose", "prose", "prose", "math", wrong=(3,))
     project.suite(content, GATES)
     chosen = f"--deselect={SUITE}[average:math]"
 
-    result = project.run(chosen, REPORT, "--llm-judge-markdown=report.md", *dist)
+    result = project.run(chosen, REPORT, "--llm-judge-markdown=report.md")
 
-    result.assert_outcomes(passed=6, deselected=0 if "2" in dist else 1)
+    result.assert_outcomes(passed=6, deselected=1)
     assert project.results()["suites"][0]["outcome"] == "incomplete"
     text = (project.path / "report.md").read_text("utf-8").replace("<!-- -->", "")
     assert "average:math: it was not run" in text
 
 
-def test_an_unscored_record(project: Project, mode: tuple[str, ...]) -> None:
+def test_an_unscored_record(project: Project) -> None:
     """Its own category has no average; the others have theirs."""
     project.suite(by_category("prose", "math", "math"), GATES)
 
     with FakeOllama(
         lambda request: Answer("no idea" if "Say 1" in request.prompt else "95")
     ) as judge:
-        result = project.run(REPORT, *mode, server=judge.url)
+        result = project.run(REPORT, server=judge.url)
 
     result.assert_outcomes(passed=3, failed=2, errors=1)
     (document,) = project.results()["suites"]

@@ -56,11 +56,11 @@ def test_a_raw_checkpoint_answers(suite: Project, dist: tuple[str, ...]) -> None
     assert document["checkpoint"]["parameters"] == weights
 
 
-def test_the_command_line_names_the_candidate(suite: Project, mode: tuple[str, ...]) -> None:
+def test_the_command_line_names_the_candidate(suite: Project) -> None:
     """A candidate's responses are its own, and the header describes it."""
     candidate = suite.path / "candidate.pth"
     save_model(candidate, other={"pos_emb.weight": torch.randn(TINY.context_length, TINY.emb_dim)})
-    arguments = ("--llm-judge-max-new-tokens=4", "--llm-judge-report=results.json", *mode)
+    arguments = ("--llm-judge-max-new-tokens=4", "--llm-judge-report=results.json")
     suite.run(*arguments)
     before = suite.results()["suites"][0]
 
@@ -245,13 +245,13 @@ def test_a_tokenizer_of_another_model(suite: Project) -> None:
     ]
 
 
-def test_a_prompt_longer_than_the_context(suite: Project, mode: tuple[str, ...]) -> None:
+def test_a_prompt_longer_than_the_context(suite: Project) -> None:
     """That record errs with both lengths; the others are answered."""
     many = {"id": "long", "instruction": "x" * 100, "output": "y"}
     vast = {"id": "vast", "instruction": "word " * 200_000, "output": "y"}
     suite.write("data.json", [*records(2), many, vast])
 
-    result = suite.run("--llm-judge-max-new-tokens=4", "--llm-judge-report=results.json", *mode)
+    result = suite.run("--llm-judge-max-new-tokens=4", "--llm-judge-report=results.json")
 
     result.assert_outcomes(passed=2, failed=1, errors=2)
     record_errors = {

@@ -85,7 +85,7 @@ def test_whatever_else_a_baseline_holds(project: Project) -> None:
     assert errors(result) == lacks(project, "later")
 
 
-def test_an_exam_that_is_gone(project: Project, dist: tuple[str, ...]) -> None:
+def test_an_exam_that_is_gone(project: Project) -> None:
     """MMLU is a suite of the baseline like any other."""
     mark = f"@pytest.mark.llm_mmlu({str(EXAMPLE)!r}, shots=1, min_accuracy=0)"
     test = f"import pytest\n\n{mark}\ndef test_mmlu(mmlu_result):\n    pass\n"
@@ -94,17 +94,17 @@ def test_an_exam_that_is_gone(project: Project, dist: tuple[str, ...]) -> None:
     project.run(REPORT)
     project.write("test_exam.py", "def test_nothing():\n    pass\n")
 
-    result = project.run(BASELINE, *dist)
+    result = project.run(BASELINE)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert errors(result) == lacks(project, "test_exam.py::test_mmlu")
 
 
-def test_a_part_that_is_allowed(project: Project, dist: tuple[str, ...]) -> None:
+def test_a_part_that_is_allowed(project: Project) -> None:
     """The summary still says what was left out."""
     write_both(project)
 
-    result = project.run("test_a.py", BASELINE, "--llm-judge-baseline-partial", *dist)
+    result = project.run("test_a.py", BASELINE, "--llm-judge-baseline-partial")
 
     assert result.ret == 0
     note = f"note: not compared with the baseline (this run lacks them): {B}"
@@ -133,27 +133,27 @@ def test_a_file_that_last_failed_passes_over(project: Project, dist: tuple[str, 
     assert f"note: not compared with the baseline (not selected): {B}" in result.outlines
 
 
-def test_one_suite_on_each_side(project: Project, dist: tuple[str, ...]) -> None:
+def test_one_suite_on_each_side(project: Project) -> None:
     """They pair up whatever their names, and the summary says so."""
     write_suite(project, "test_a.py", OLD, GATED)
     project.run(REPORT)
     (project.path / "test_a.py").unlink()
     write_suite(project, "test_b.py", OLD, GATED)
 
-    result = project.run(BASELINE, *dist)
+    result = project.run(BASELINE)
 
     assert result.ret == 0
     result.stdout.fnmatch_lines([f"*the baseline's suite is {A}", "*12 records paired"])
 
 
-def test_suites_that_were_renamed(project: Project, dist: tuple[str, ...]) -> None:
+def test_suites_that_were_renamed(project: Project) -> None:
     """With several on a side the names have to be given."""
     write_both(project)
     (project.path / "test_b.py").unlink()
     write_suite(project, "test_c.py", OLD, GATED)
     new = B.replace("_b", "_c")
 
-    result = project.run(BASELINE, f"--llm-judge-baseline-suite={B}={new}", *dist)
+    result = project.run(BASELINE, f"--llm-judge-baseline-suite={B}={new}")
 
     assert result.ret == 0
     result.stdout.fnmatch_lines([f"*the baseline's suite is {B}"])
@@ -188,7 +188,7 @@ def test_options_of_a_baseline_that_is_not_there(project: Project, option: str) 
 
 @pytest.mark.parametrize("place", ["command line", "addopts", "environment"])
 def test_options_without_the_one_that_judges(
-    project: Project, monkeypatch: pytest.MonkeyPatch, dist: tuple[str, ...], place: str
+    project: Project, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     """Wherever they stand, the run would end well and decide nothing."""
     project.suite(records(1))
@@ -198,7 +198,7 @@ def test_options_without_the_one_that_judges(
     elif place == "environment":
         monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(given))
 
-    result = project.pytester.runpytest(*(given if place == "command line" else ()), *dist)
+    result = project.pytester.runpytest(*(given if place == "command line" else ()))
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert errors(result) == [
@@ -242,14 +242,14 @@ def required(problems: str) -> list[str]:
     ],
 )
 def test_required_suites(
-    project: Project, dist: tuple[str, ...], arguments: tuple[str, ...], problems: str
+    project: Project, mode: tuple[str, ...], arguments: tuple[str, ...], problems: str
 ) -> None:
     """Each has to be there as a whole."""
     write_suite(project, "test_a.py", OLD, GATED)
     write_suite(project, "test_b.py", OLD, GATED)
     project.write("pytest.ini", REQUIRED)
 
-    result = project.run(*arguments, *dist)
+    result = project.run(*arguments, *mode)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert errors(result) == required(problems)
@@ -268,13 +268,13 @@ def test_required_suites_of_which_some_failed(project: Project, dist: tuple[str,
     assert errors(result) == required(f"{A} (1 of 13 items selected), test_b.py (not collected)")
 
 
-def test_required_suites_that_are_there(project: Project, dist: tuple[str, ...]) -> None:
+def test_required_suites_that_are_there(project: Project) -> None:
     """A whole run is judged, and one that lists is none."""
     write_suite(project, "test_a.py", OLD, GATED)
     write_suite(project, "test_b.py", OLD, GATED)
     project.write("pytest.ini", REQUIRED)
 
-    assert project.run(*dist).ret == 0
+    assert project.run().ret == 0
     assert project.run("--collect-only", "test_a.py").ret == 0
     for command in ("--collect-only", "--help", "--version", "--fixtures", "--markers"):
         assert project.pytester.runpytest(command).ret == 0
@@ -304,7 +304,6 @@ FEW = (
 )
 
 
-@pytest.mark.every_mode
 @pytest.mark.parametrize(
     ("scores", "reason"),
     [
@@ -350,14 +349,12 @@ def test_a_suite_that_is_refused_is_there(
 
 
 @pytest.mark.parametrize("entry", [A, "test_a.py"])
-def test_a_required_suite_that_is_refused(
-    project: Project, mode: tuple[str, ...], entry: str
-) -> None:
+def test_a_required_suite_that_is_refused(project: Project, entry: str) -> None:
     """The same of what an ini file requires."""
     write_suite(project, "test_a.py", OLD, f"{FIELD}, min_average=10**400")
     project.write("pytest.ini", f"[pytest]\nllm_judge_require = {entry}\n")
 
-    result = project.run(*mode)
+    result = project.run()
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     problem = "an integer of more than 18 digits is not an average; give a number from 0 to 100"
@@ -437,7 +434,7 @@ def test_too_few_questions_to_fail(project: Project) -> None:
     assert line.endswith("give it 5 such questions or more, or set min_accuracy")
 
 
-def test_records_that_were_edited_by_a_blank(project: Project, dist: tuple[str, ...]) -> None:
+def test_records_that_were_edited_by_a_blank(project: Project) -> None:
     """They leave the pairing; that they fell is seen all the same."""
     old = [*OLD, 91, 87, 93]
     write_suite(project, "test_a.py", old, GATED)
@@ -448,7 +445,7 @@ def test_records_that_were_edited_by_a_blank(project: Project, dist: tuple[str, 
         record["instruction"] += " "
     project.write("test_a.json", data)
 
-    result = project.run(BASELINE, *dist)
+    result = project.run(BASELINE)
 
     assert outcomes(result) == {"passed": 16, "failed": 1}
     result.stdout.fnmatch_lines(

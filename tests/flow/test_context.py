@@ -48,11 +48,11 @@ def test_the_default_is_the_lectures(project: Project, judge: FakeOllama) -> Non
     result.assert_outcomes(passed=1, failed=1, errors=1)
 
 
-def test_a_longer_context(project: Project, judge: FakeOllama, mode: tuple[str, ...]) -> None:
+def test_a_longer_context(project: Project, judge: FakeOllama) -> None:
     """All requests of the run ask for it, and results name it."""
     project.suite(long_records(3, 2000))
 
-    result = project.run("--llm-judge-context=4096", REPORT, *mode, server=judge.url)
+    result = project.run("--llm-judge-context=4096", REPORT, server=judge.url)
 
     result.assert_outcomes(passed=4)
     assert contexts(judge) == {4096}

@@ -78,14 +78,14 @@ def test_a_baseline_of_other_turns(project: Project, dist: tuple[str, ...]) -> N
     assert not_compared(project).startswith(REFUSED)
 
 
-def test_a_baseline_without_the_system_text(project: Project, dist: tuple[str, ...]) -> None:
+def test_a_baseline_without_the_system_text(project: Project) -> None:
     """A marker's own counts as the records' does, and so do those of which it has none."""
     project.suite(records(6), JUDGED)
-    project.run("--llm-judge-report=old.json", *dist).assert_outcomes(passed=7)
+    project.run("--llm-judge-report=old.json").assert_outcomes(passed=7)
     assert "system" not in (project.path / "old.json").read_text("utf-8")
     project.suite(records(6), f'{JUDGED}, system="In words."')
 
-    project.run("--llm-judge-baseline=old.json", "--llm-judge-report=new.json", *dist)
+    project.run("--llm-judge-baseline=old.json", "--llm-judge-report=new.json")
 
     assert not_compared(project).startswith(REFUSED)
     (suite,) = project.results("new.json")["suites"]

@@ -116,9 +116,7 @@ def test_pairs_with_a_system_text(project: Project, ollama: FakeOllama) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["jinja", "j2"])
-def test_a_jinja_file(
-    project: Project, model: FakeOllama, suffix: str, dist: tuple[str, ...]
-) -> None:
+def test_a_jinja_file(project: Project, model: FakeOllama, suffix: str) -> None:
     """It makes the text that the model goes on from."""
     template = (
         "{% for one in messages %}<{{ one.role }}>{{ one.content }}\n{% endfor %}<assistant>\n"
@@ -126,7 +124,7 @@ def test_a_jinja_file(
     project.write(f"my.{suffix}", template)
     project.suite(records(6), f'min_average=50, prompt="my.{suffix}", system="{SYSTEM}"')
 
-    project.run(*at(model), *dist).assert_outcomes(passed=7)
+    project.run(*at(model)).assert_outcomes(passed=7)
 
     assert {body["prompt"] for body in model.chats} == {
         f"<system>{SYSTEM}\n<user>Say {number} in words.\n<assistant>" for number in range(6)
@@ -171,24 +169,22 @@ def test_an_option_chooses_the_prompt(project: Project, model: FakeOllama) -> No
     )
 
 
-def test_a_chat_template_that_is_left_out(
-    project: Project, model: FakeOllama, mode: tuple[str, ...]
-) -> None:
+def test_a_chat_template_that_is_left_out(project: Project, model: FakeOllama) -> None:
     """Header and summary say so in a line each, unless the suite uses it."""
     model.template = "{{ if .System }}<s>{{ .System }}{{ end }}<u>{{ .Prompt }}<a>"
     project.suite(records(6), "min_average=50")
 
-    lines = project.run(*at(model), *mode).outlines
+    lines = project.run(*at(model)).outlines
 
     assert [line for line in lines if "chat template" in line] == [
         f"llm-judge: {HAS_TEMPLATE}",
         f"note: {HAS_TEMPLATE}",
     ]
     project.suite(records(6), 'min_average=50, prompt="chat"')
-    assert "chat template" not in str(project.run(*at(model), *mode).stdout)
+    assert "chat template" not in str(project.run(*at(model)).stdout)
     model.template = "{{ .Prompt }}"
     project.suite(records(6), "min_average=50")
-    assert "chat template" not in str(project.run(*at(model), *mode).stdout)
+    assert "chat template" not in str(project.run(*at(model)).stdout)
 
 
 def test_a_chat_template_of_both_models(project: Project) -> None:

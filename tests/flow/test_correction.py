@@ -143,7 +143,7 @@ def test_without_correct_it_is_shown(project: Project) -> None:
     project.run("--llm-judge-correct").assert_outcomes(passed=COUNT + 1, failed=1)
 
 
-def test_it_is_said_why_there_is_none(project: Project, mode: tuple[str, ...]) -> None:
+def test_it_is_said_why_there_is_none(project: Project) -> None:
     """Who has not labelled the whole sample, or none of these responses, reads what to do."""
     content = texts()
     names = drawn(content)
@@ -152,7 +152,7 @@ def test_it_is_said_why_there_is_none(project: Project, mode: tuple[str, ...]) -
     label(project, content, left_out=names[:1])
     where = f"no corrected average of {SUITE}: 1 of the 20 records drawn has"
 
-    result = project.run(*mode)
+    result = project.run()
 
     result.assert_outcomes(passed=COUNT + 2)
     hint = "label the whole sample with llmjudge label"
@@ -164,7 +164,7 @@ def test_it_is_said_why_there_is_none(project: Project, mode: tuple[str, ...]) -
     said = [{**one, "model_response": "The quick brown fox"} for one in content]
     label(project, [texts()[at] if one["id"] == names[0] else one for at, one in enumerate(said)])
 
-    result = project.run(*mode)
+    result = project.run()
 
     hint = "label the responses of this run with llmjudge label"
     line = f"{where} no label of this run's response: {names[0]}; {hint}"
@@ -245,7 +245,7 @@ def label_without_design(project: Project, content: Sequence[Texts]) -> str:
     return name
 
 
-def test_labels_of_other_responses(project: Project, mode: tuple[str, ...]) -> None:
+def test_labels_of_other_responses(project: Project) -> None:
     """Which responses a model gives is known at the gate only, which fails and says so."""
     content = texts()
     project.write("conftest.py", MODEL.format(answer="'The quick brown fox'"))
@@ -254,7 +254,7 @@ def test_labels_of_other_responses(project: Project, mode: tuple[str, ...]) -> N
     names = drawn(content)
     label(project, [texts()[at] if one["id"] in names[:2] else one for at, one in enumerate(said)])
 
-    result = project.run(REPORT, "--llm-judge-markdown=report.md", *mode)
+    result = project.run(REPORT, "--llm-judge-markdown=report.md")
 
     (suite,) = project.results()["suites"]
     figures = f"| corrected average - (judge {suite['average']:.2f}) |"
@@ -325,12 +325,12 @@ def test_a_corrected_change(
     assert again["reason"] == gate["reason"].replace("max_drop", "--max-drop")
 
 
-def test_a_corrected_change_that_passes(project: Project, mode: tuple[str, ...]) -> None:
+def test_a_corrected_change_that_passes(project: Project) -> None:
     """Summary and reports say what corrects it, as they do where the gate fails."""
     baseline(project, texts())
     more = "--llm-judge-markdown=report.md", "--llm-judge-html=report.html"
 
-    result = project.run(RULED, *more, *mode)
+    result = project.run(RULED, *more)
 
     result.assert_outcomes(passed=COUNT + 3)
     line = "corrected by 20 labels on both sides (weight of the judge's*"

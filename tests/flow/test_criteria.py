@@ -146,14 +146,12 @@ def test_a_records_own_criteria(project: Project, ollama: FakeOllama) -> None:
 
 
 @pytest.mark.parametrize("ask", ["integer", "weighted"])
-def test_without_references(
-    project: Project, ollama: FakeOllama, mode: tuple[str, ...], ask: str
-) -> None:
+def test_without_references(project: Project, ollama: FakeOllama, ask: str) -> None:
     """The check says what could not be probed, and no question has a reference."""
     ollama.reply = judge(sane)
     project.suite(without_references(4), f'{GIVEN}, min_average=70, criteria="It is helpful."')
 
-    result = project.run(STRICT, REPORT, f"--llm-judge-ask={ask}", *mode, server=ollama.url)
+    result = project.run(STRICT, REPORT, f"--llm-judge-ask={ask}", server=ollama.url)
 
     result.assert_outcomes(passed=6)
     result.stdout.fnmatch_lines(
@@ -172,13 +170,13 @@ def test_without_references(
 
 @pytest.mark.parametrize("points", [90, 40])
 def test_a_judge_that_gives_the_same_to_all(
-    project: Project, ollama: FakeOllama, mode: tuple[str, ...], points: int
+    project: Project, ollama: FakeOllama, points: int
 ) -> None:
     """Without references it is caught by answers that meet a criterion, or cannot."""
     ollama.reply = judge(lambda _: points)
     project.suite(without_references(4), f'{GIVEN}, min_average=1, criteria="It is helpful."')
 
-    result = project.run(STRICT, REPORT, *mode, server=ollama.url)
+    result = project.run(STRICT, REPORT, server=ollama.url)
 
     result.assert_outcomes(failed=1, errors=5)
     (suite,) = project.results()["suites"]
@@ -259,15 +257,13 @@ def test_another_criterion_does_not_compare(project: Project, ollama: FakeOllama
     assert result.parseoutcomes().get("passed", 0) < 10
 
 
-def test_a_model_of_the_users_own(
-    project: Project, ollama: FakeOllama, dist: tuple[str, ...]
-) -> None:
+def test_a_model_of_the_users_own(project: Project, ollama: FakeOllama) -> None:
     """One response is made for all criteria."""
     ollama.reply = judge(by_criterion)
     project.write("conftest.py", MODEL.format(answer='"Well."'))
     project.suite(without_references(4), f"min_average=60, criteria={NAMED}")
 
-    project.run(*dist, server=ollama.url).assert_outcomes(passed=5)
+    project.run(server=ollama.url).assert_outcomes(passed=5)
 
     made = (project.path / "generated.log").read_text(encoding="utf-8").split()
     assert sum(map(int, made)) == 4
@@ -290,12 +286,12 @@ def llm_judge():
 """
 
 
-def test_a_judge_of_the_users_own(project: Project, dist: tuple[str, ...]) -> None:
+def test_a_judge_of_the_users_own(project: Project) -> None:
     """It is asked by one criterion after the other, too."""
     project.write("conftest.py", OWN_JUDGE)
     project.suite(without_references(4), f"{GIVEN}, min_average=65, criteria={NAMED}")
 
-    project.run(*dist).assert_outcomes(passed=5)
+    project.run().assert_outcomes(passed=5)
 
 
 def test_pairs(project: Project, ollama: FakeOllama, dist: tuple[str, ...]) -> None:
@@ -375,7 +371,7 @@ def error_of(result: pytest.RunResult) -> str:
 
 
 @pytest.mark.parametrize("test", ["suite", "pairs"])
-def test_the_embedded_judge(project: Project, test: str, mode: tuple[str, ...]) -> None:
+def test_the_embedded_judge(project: Project, test: str) -> None:
     """It compares with a reference alone, and says so before any work."""
     content = [{**one, "old": "No."} for one in records(3)]
     criteria = 'criteria="It is helpful."'
@@ -385,7 +381,7 @@ def test_the_embedded_judge(project: Project, test: str, mode: tuple[str, ...]) 
         project.pairs(content, f'{GIVEN}, against="old", min_win_rate=0.5, {criteria}')
 
     name = SUITE if test == "suite" else "test_pairs.py::test_pairs"
-    assert error_of(project.run(*mode)) == (
+    assert error_of(project.run()) == (
         f"{name}: the embedded judge compares with a reference, and understands no criteria; name "
         "a language model with --llm-judge-model"
     )

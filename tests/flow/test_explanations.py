@@ -117,7 +117,7 @@ def test_a_baseline_that_is_lost(project: Project) -> None:
     assert explanations(project) == {"r0": (SHOWN, None), "r1": (SHOWN, None)}
 
 
-def test_a_judge_that_is_checked(project: Project, mode: tuple[str, ...]) -> None:
+def test_a_judge_that_is_checked(project: Project) -> None:
     """The known answers of the check are neither explained nor disturbed; the ini option does."""
     content = unlike_records()
     content[2]["model_response"] = "No."
@@ -125,7 +125,7 @@ def test_a_judge_that_is_checked(project: Project, mode: tuple[str, ...]) -> Non
     project.write("pytest.ini", "[pytest]\nllm_judge_explain = 3\n")
 
     with FakeOllama(judge()) as server:
-        result = project.run("--llm-judge-check=strict", REPORT, *mode, server=server.url)
+        result = project.run("--llm-judge-check=strict", REPORT, server=server.url)
         number = len(asked(server))
 
     result.assert_outcomes(passed=len(content) + 1, failed=1)
@@ -282,14 +282,14 @@ def test_judges_that_cannot_explain(
 
 @pytest.mark.parametrize(("conftest", "arguments"), [("", []), (OWN_JUDGE, [LLAMA])])
 def test_judges_that_cannot_explain_in_an_ini_file(
-    project: Project, mode: tuple[str, ...], conftest: str, arguments: list[str]
+    project: Project, conftest: str, arguments: list[str]
 ) -> None:
     """The option is left out, and the run says so once."""
     project.write("conftest.py", conftest)
     project.write("pytest.ini", "[pytest]\nllm_judge_explain = all\n")
     project.suite(records(2, wrong=[0]), 'responses="model_response", min_score=50')
 
-    result = project.run(REPORT, *arguments, *mode)
+    result = project.run(REPORT, *arguments)
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert explanations(project) == {}

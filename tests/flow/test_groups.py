@@ -127,12 +127,12 @@ def test_verdicts_are_found_again(project: Project, ollama: FakeOllama) -> None:
     result.stdout.fnmatch_lines([f"{SUITE}: 3 records in 1 group"])
 
 
-def test_pairs_in_groups(project: Project, ollama: FakeOllama, mode: tuple[str, ...]) -> None:
+def test_pairs_in_groups(project: Project, ollama: FakeOllama) -> None:
     """The win rate has the interval of so many groups."""
     content = [{**pair, "group": place // 3} for place, pair in enumerate(pairs("aaabbbaaaaaa"))]
     project.pairs(content, AGAINST_OLD)
 
-    result = project.run(REPORT, *mode, server=ollama.url)
+    result = project.run(REPORT, server=ollama.url)
 
     suite = the_suite(project)
     assert (suite["groups"], suite["win_rate"], suite["standard_error"]) == (4, 0.75, 0.25)
@@ -141,14 +141,14 @@ def test_pairs_in_groups(project: Project, ollama: FakeOllama, mode: tuple[str, 
     result.stdout.fnmatch_lines(["test_pairs.py::test_pairs: 12 pairs in 4 groups"])
 
 
-def test_losses_in_groups(project: Project, mode: tuple[str, ...]) -> None:
+def test_losses_in_groups(project: Project) -> None:
     """The interval is that of the losses of whole groups."""
     content = [{**record, "group": place // 2} for place, record in enumerate(records(6))]
     project.write("data.json", content)
     project.write("test_loss.py", LOSS.format(arguments='"data.json", max_perplexity=1e9'))
     save_model(project.path / "model.pth", CONFIG)
 
-    result = project.run("--llm-judge-checkpoint=model.pth", REPORT, *mode)
+    result = project.run("--llm-judge-checkpoint=model.pth", REPORT)
 
     suite = the_suite(project)
     parts = [part for record in suite["records"] for part in record["parts"]]

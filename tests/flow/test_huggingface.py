@@ -73,7 +73,7 @@ def test_a_folder_answers(suite: Project, mode: tuple[str, ...]) -> None:
     result.stdout.no_fnmatch_line("*arning*")
 
 
-def test_a_second_run_makes_nothing(suite: Project, mode: tuple[str, ...]) -> None:
+def test_a_second_run_makes_nothing(suite: Project) -> None:
     """Weights that are no longer there are not missed."""
     suite.run(CANDIDATE, *SHORT).assert_outcomes(passed=9)
     before = suite.results()
@@ -85,7 +85,7 @@ def test_a_second_run_makes_nothing(suite: Project, mode: tuple[str, ...]) -> No
     )
     arguments = suite.command()[3:]
 
-    again = suite.pytester.run(sys.executable, "-c", program, *arguments, CANDIDATE, *SHORT, *mode)
+    again = suite.pytester.run(sys.executable, "-c", program, *arguments, CANDIDATE, *SHORT)
 
     assert again.ret == pytest.ExitCode.OK
     again.stdout.fnmatch_lines(["LOADED []"])
@@ -190,26 +190,24 @@ AT_ONCE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("name", AT_ONCE)
-def test_what_is_wrong_ends_the_run_before_its_work(
-    suite: Project, mode: tuple[str, ...], name: str
-) -> None:
+def test_what_is_wrong_ends_the_run_before_its_work(suite: Project, name: str) -> None:
     """In one line; the folder's code is not run."""
     folder = suite.path / "candidate"
     (folder / "own.py").write_text("open('exploded', 'w')", "utf-8")
     spoil, expected = AT_ONCE[name]
     spoil(folder)
 
-    result = suite.run(CANDIDATE, *mode)
+    result = suite.run(CANDIDATE)
 
     assert error_of(result) == f"{folder}{expected}"
     assert not (suite.path / "exploded").exists()
 
 
-def test_an_unknown_architecture(suite: Project, mode: tuple[str, ...]) -> None:
+def test_an_unknown_architecture(suite: Project) -> None:
     """Only transformers can tell; the records lose their responses, in one line."""
     rewrite(suite.path / "candidate" / "config.json", model_type="llama99")
 
-    result = suite.run(CANDIDATE, *SHORT, *mode)
+    result = suite.run(CANDIDATE, *SHORT)
 
     result.assert_outcomes(errors=8, failed=1)
     (error,) = {record["error"] for record in suite.results()["suites"][0]["records"]}
@@ -375,14 +373,14 @@ def test_the_loss_of_a_model_of_ones_own(suite: Project) -> None:
     ) in text
 
 
-def test_several_turns(project: Project, mode: tuple[str, ...]) -> None:
+def test_several_turns(project: Project) -> None:
     """Each is answered behind the model's own answers, by the folder's chat template."""
     save_folder(project.path / "folder", max_position_embeddings=256)
     turns = ["Say 1.", "And 2?", "And 3?"]
     record = {"question_id": 1, "turns": turns, "reference": ["the thing"] * 3}
     project.suite([record], 'min_score=0, prompt="chat", checkpoint="folder"')
 
-    project.run("--llm-judge-max-new-tokens=5", "--llm-judge-report=results.json", *mode)
+    project.run("--llm-judge-max-new-tokens=5", "--llm-judge-report=results.json")
 
     model = HuggingFaceModel(project.path / "folder")
     messages: tuple[Turn, ...] = ()

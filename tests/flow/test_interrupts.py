@@ -137,7 +137,7 @@ def test_ctrl_c_while_judging(project: Project, mode: tuple[str, ...]) -> None:
     assert project.results()["suites"][0]["outcome"] == "passed"
 
 
-def test_a_judge_that_dies_half_way(project: Project, dist: tuple[str, ...]) -> None:
+def test_a_judge_that_dies_half_way(project: Project) -> None:
     """The verdicts from before are kept, and the same command goes on from there."""
     project.suite(records(60))
     asked = 0
@@ -148,7 +148,7 @@ def test_a_judge_that_dies_half_way(project: Project, dist: tuple[str, ...]) -> 
         return Failure(500, "gone") if asked > 20 else similarity(request)
 
     with FakeOllama(die) as server:
-        result = project.run(*dist, server=server.url)
+        result = project.run(server=server.url)
 
     assert result.parseoutcomes()["passed"] == 20
     assert kept("\n".join(result.outlines), "verdicts") == [20]

@@ -187,13 +187,13 @@ def test_a_check_that_is_not_selected_holds_all_the_same(
     assert GATE not in str(result.stdout)
 
 
-def test_warn_decides_all_the_same(project: Project, mode: tuple[str, ...]) -> None:
+def test_warn_decides_all_the_same(project: Project) -> None:
     """The warning has the numbers, and the summary does not call the judge fit."""
     project.suite(unlike_records(), ARGUMENTS)
 
     with FakeOllama(always("85")) as server:
-        result = project.run("--llm-judge-check=warn", "-Wdefault", *mode, server=server.url)
-        as_error = project.run("--llm-judge-check=warn", "-Werror", *mode, server=server.url)
+        result = project.run("--llm-judge-check=warn", "-Wdefault", server=server.url)
+        as_error = project.run("--llm-judge-check=warn", "-Werror", server=server.url)
 
     as_error.assert_outcomes(passed=11, failed=1)
     as_error.stdout.no_fnmatch_line("*Traceback*")
@@ -234,12 +234,12 @@ def test_the_other_models_are_named(project: Project) -> None:
     assert any(f"; {has}, or --llm-judge-ask=weighted" in line for line in result.outlines)
 
 
-def test_a_broken_rig_is_not_an_unfit_judge(project: Project, mode: tuple[str, ...]) -> None:
+def test_a_broken_rig_is_not_an_unfit_judge(project: Project) -> None:
     """Where the server fails nothing is known of the judge: an error, not a failure."""
     project.suite(unlike_records(), ARGUMENTS)
 
     with FakeOllama(lambda _: Failure(500, "out of order")) as server:
-        result = project.run(STRICT, REPORT, *mode, server=server.url)
+        result = project.run(STRICT, REPORT, server=server.url)
         assert len(server.chats) <= 4
 
     result.assert_outcomes(errors=12)
@@ -284,9 +284,7 @@ def test_questions_that_are_too_long_are_left_out(project: Project) -> None:
 
 
 @pytest.mark.parametrize("judge", ["llama3", "openai:llama3"])
-def test_who_was_never_asked_about_a_right_answer(
-    project: Project, mode: tuple[str, ...], judge: str
-) -> None:
+def test_who_was_never_asked_about_a_right_answer(project: Project, judge: str) -> None:
     """A judge that gives 85 to everything is not fit because all right answers are too long."""
     long = [
         {**record, "output": f"fact{number} " * 400, "model_response": "nonsense"}
@@ -300,7 +298,7 @@ def test_who_was_never_asked_about_a_right_answer(
         return Answer("85")
 
     with FakeOllama(refuses) as server:
-        result = project.run(STRICT, REPORT, f"--llm-judge-model={judge}", *mode, server=server.url)
+        result = project.run(STRICT, REPORT, f"--llm-judge-model={judge}", server=server.url)
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     (suite,) = project.results()["suites"]
@@ -402,7 +400,7 @@ def test_nothing_is_generated_for_a_judge_that_is_not_fit(project: Project) -> N
     assert not (project.path / "generated.log").exists()
 
 
-def test_agreement_with_people(project: Project, dist: tuple[str, ...]) -> None:
+def test_agreement_with_people(project: Project) -> None:
     """Where records carry ``human_score`` the summary compares."""
     people = [100, 90, 95, 80, 100, 10, 0, 20, 5, 15]
     judged = unlike_records()
@@ -413,7 +411,7 @@ def test_agreement_with_people(project: Project, dist: tuple[str, ...]) -> None:
     project.suite(judged, 'responses="model_response", min_score=0')
 
     with FakeOllama() as server:
-        result = project.run(REPORT, *dist, server=server.url)
+        result = project.run(REPORT, server=server.url)
 
     (suite,) = project.results()["suites"]
     agreement = suite["agreement"]

@@ -95,7 +95,7 @@ def test_the_file_has_the_form_of_its_family(project: Project, family: str) -> N
 HOSTILE = "bell \x07 \x1b[31m ]]> <&> \ufffe \U0001f600"
 
 
-def test_replies_with_what_xml_cannot_hold(project: Project, mode: tuple[str, ...]) -> None:
+def test_replies_with_what_xml_cannot_hold(project: Project) -> None:
     """Control characters and half surrogates of models and judges leave the file readable."""
     rows = [{**record, "model_response": HOSTILE} for record in records(2)]
     project.write("data.json", json.dumps(rows))
@@ -109,7 +109,7 @@ def test_replies_with_what_xml_cannot_hold(project: Project, mode: tuple[str, ..
         )
 
     with FakeOllama(reply) as server:
-        project.run(XML, *mode, server=server.url)
+        project.run(XML, server=server.url)
 
     root = read(project)
     case = next(one for one in root.iter("testcase") if str(one.get("name")).endswith("[r0]"))

@@ -145,14 +145,14 @@ def test_a_step_that_is_full(project: Project, summary: Path) -> None:
 
 
 def test_a_summary_that_cannot_be_written(
-    project: Project, monkeypatch: pytest.MonkeyPatch, mode: tuple[str, ...]
+    project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is reported once, and no other file is lost over it."""
     project.suite(records(1))
     path = project.path / "nowhere" / "summary"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(path))
 
-    result = project.run(REPORT, FILE, *mode)
+    result = project.run(REPORT, FILE)
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     text = (

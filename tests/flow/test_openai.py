@@ -95,15 +95,13 @@ def test_the_address_may_come_from_the_environment(
     result.assert_outcomes(passed=12)
 
 
-def test_a_key_that_is_none(
-    project: Project, mode: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_key_that_is_none(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """One line that does not show it, before the work."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-a-secret\nsecond-line")
     project.suite(unlike_records(), ARGUMENTS)
 
     with FakeOllama() as server:
-        result = project.run(JUDGE, *mode, server=server.url)
+        result = project.run(JUDGE, server=server.url)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     text = (
@@ -156,12 +154,10 @@ def test_a_key_that_comes_back_in_other_forms(
 
 
 @pytest.mark.parametrize("samples", [1, 3])
-def test_a_model_with_a_temperature_of_its_own(
-    project: Project, dist: tuple[str, ...], samples: int
-) -> None:
+def test_a_model_with_a_temperature_of_its_own(project: Project, samples: int) -> None:
     """One request of a run is refused, in whatever process; header, results and keys say why."""
     project.suite(unlike_records(), ARGUMENTS)
-    options = (JUDGE, STRICT, f"--llm-judge-samples={samples}", *dist)
+    options = (JUDGE, STRICT, f"--llm-judge-samples={samples}")
 
     with FakeOllama() as server:
         server.owner, server.refuses_temperature = "system", OPENAI_TEMPERATURE

@@ -9,7 +9,6 @@ import pty
 import re
 import struct
 import subprocess
-import sys
 import termios
 import time
 from dataclasses import replace
@@ -65,7 +64,7 @@ def test_summary_of_a_good_run(project: Project, ollama: FakeOllama, dist: tuple
     )
 
 
-def test_summary_names_the_unscored(project: Project, dist: tuple[str, ...]) -> None:
+def test_summary_names_the_unscored(project: Project) -> None:
     """A record without a score is an error of its own, fails the average, and is listed."""
     project.suite(records(3), 'responses="model_response", min_average=50')
 
@@ -73,7 +72,7 @@ def test_summary_names_the_unscored(project: Project, dist: tuple[str, ...]) -> 
         return Answer("I cannot say.") if "number 1" in request.prompt else similarity(request)
 
     with FakeOllama(refuse_r1) as server:
-        result = project.run(*dist, "--llm-judge-report=results.json", server=server.url)
+        result = project.run("--llm-judge-report=results.json", server=server.url)
 
     result.assert_outcomes(passed=2, failed=1, errors=1)
     cause = (
@@ -96,12 +95,10 @@ def test_summary_names_the_unscored(project: Project, dist: tuple[str, ...]) -> 
     assert suite["records"][1]["error"] == cause
 
 
-def test_results_file_keeps_to_its_schema(
-    project: Project, ollama: FakeOllama, dist: tuple[str, ...]
-) -> None:
+def test_results_file_keeps_to_its_schema(project: Project, ollama: FakeOllama) -> None:
     """Good, failed and incomplete runs all write what the shipped schema describes."""
     project.suite(records(3, wrong=[1]))
-    project.run(*dist, "--llm-judge-report=results.json", server=ollama.url)
+    project.run("--llm-judge-report=results.json", server=ollama.url)
     document = json.loads((project.path / "results.json").read_text())
     check_results(document)
 
@@ -129,7 +126,7 @@ def test_results_file_keeps_to_its_schema(
     }
     assert (suite["total"], suite["outcome"]) == (3, "failed")
 
-    project.run(*dist, "-k", "r0", "--llm-judge-report=part.json", server=ollama.url)
+    project.run("-k", "r0", "--llm-judge-report=part.json", server=ollama.url)
     check_results(json.loads((project.path / "part.json").read_text()))
 
 
@@ -206,7 +203,7 @@ def test_progress_is_live_on_a_terminal(project: Project, mode: tuple[str, ...])
     )
     project.suite(records(20), "min_score=1")
     with FakeOllama(slow) as server:
-        command = project.command("--llm-judge-batch-size=4", *mode, server=server.url)
+        command = project.forked_command("--llm-judge-batch-size=4", *mode, server=server.url)
         written = run_on_a_terminal(project, command)
 
     lines = re.findall(r"\x1b\[2K(llm-judge: [^\x1b]*)\x1b\[1A", written)
@@ -222,19 +219,20 @@ def test_progress_is_live_on_a_terminal(project: Project, mode: tuple[str, ...])
     assert "21 passed" in written
 
 
-QUICK = (
-    "import sys, pytest; from pytest_llmjudge.plugin import progress; "
-    "progress.PLAIN_SECONDS = 0.5; sys.exit(pytest.main(sys.argv[1:]))"
-)
-"""Runs pytest with a plain line of progress more often."""
+QUICK = """
+from pytest_llmjudge.plugin import progress
+
+progress.PLAIN_SECONDS = 0.5
+"""
+"""A conftest that has a plain line of progress more often."""
 
 
 def test_progress_is_a_plain_line_in_a_log(project: Project) -> None:
     """Without a terminal there are no control characters, and a line only now and then."""
+    project.write("conftest.py", QUICK)
     project.suite(records(20))
     with FakeOllama(slow) as server:
-        arguments = project.command(server=server.url)[3:]
-        result = project.pytester.run(sys.executable, "-c", QUICK, *arguments)
+        result = project.run_subprocess(server=server.url)
 
     result.assert_outcomes(passed=21)
     result.stdout.re_match_lines([r"llm-judge: \d+/20 verdicts \(\d+\.\d/s, \d+ s left\)"])
@@ -252,12 +250,11 @@ GPTModel.logits = lambda self, x: time.sleep(0.05) or logits(self, x)
 
 def test_tokens_are_shown_before_any_response_ends(project: Project) -> None:
     """A worker generates, and the process that owns the terminal says how many tokens so far."""
-    project.write("conftest.py", SLOW)
+    project.write("conftest.py", QUICK + SLOW)
     save_model(project.path / "model.pth", replace(TINY, context_length=1024))
     project.suite(records(4), 'checkpoint="model.pth", min_average=0')
     with FakeOllama(slow) as server:
-        arguments = project.command("-n2", "--llm-judge-max-new-tokens=40", server=server.url)[3:]
-        result = project.pytester.run(sys.executable, "-c", QUICK, *arguments)
+        result = project.run_subprocess("-n2", "--llm-judge-max-new-tokens=40", server=server.url)
 
     result.assert_outcomes(passed=5)
     result.stdout.re_match_lines([r"llm-judge: 0/4 responses, [\d,]+ tokens \(\d+/s\).*"])
@@ -267,7 +264,7 @@ def test_quiet_runs_show_no_progress(project: Project) -> None:
     """``-q`` is quiet."""
     project.suite(records(12))
     with FakeOllama(slow) as server:
-        command = project.command("-q", server=server.url)
+        command = project.forked_command("-q", server=server.url)
         written = run_on_a_terminal(project, command)
 
     assert "verdicts" not in written

@@ -70,14 +70,14 @@ def test_the_records_of_a_suite_that_is_not_selected(project: Project) -> None:
     assert "other.json is the records file of test_other.py::test_instructions as well" in error
 
 
-def test_the_results_compared_with(project: Project, mode: tuple[str, ...]) -> None:
+def test_the_results_compared_with(project: Project) -> None:
     """The next run would compare the candidate with itself."""
     project.suite(records(2), GIVEN)
     project.run("--llm-judge-report=released.json")
     arguments = 'responses="model_response", against="released.json", min_win_rate=0.5'
     project.pairs(records(2), arguments)
 
-    error = refused(project, "test_pairs.py", "--llm-judge-report=released.json", *mode)
+    error = refused(project, "test_pairs.py", "--llm-judge-report=released.json")
 
     assert error == (
         f"ERROR: --llm-judge-report: {project.path / 'released.json'} is the results file in "
@@ -85,14 +85,14 @@ def test_the_results_compared_with(project: Project, mode: tuple[str, ...]) -> N
     )
 
 
-def test_the_votes(project: Project, mode: tuple[str, ...]) -> None:
+def test_the_votes(project: Project) -> None:
     """People have cast them once."""
     rows = [{**record, "old": "No idea."} for record in records(2)]
     arguments = 'responses="model_response", against="old", votes="votes.jsonl", min_win_rate=0.5'
     project.pairs(rows, arguments)
     project.write("votes.jsonl", '{"id": "r0"}\n')
 
-    error = refused(project, "--llm-judge-markdown=votes.jsonl", *mode)
+    error = refused(project, "--llm-judge-markdown=votes.jsonl")
 
     assert error == (
         f"ERROR: --llm-judge-markdown: {project.path / 'votes.jsonl'} is the votes file of {PAIRS} "
@@ -100,18 +100,18 @@ def test_the_votes(project: Project, mode: tuple[str, ...]) -> None:
     )
 
 
-def test_records_that_another_suite_writes(project: Project, mode: tuple[str, ...]) -> None:
+def test_records_that_another_suite_writes(project: Project) -> None:
     """The suite's own responses go to another file than the one it is made of."""
     project.suite(records(2), GIVEN)
     project.suite(records(2), GIVEN, data="data-with-response.json", test="test_second.py")
 
-    error = refused(project, "--llm-judge-responses=.", *mode)
+    error = refused(project, "--llm-judge-responses=.")
 
     assert error == (
         f"ERROR: --llm-judge-responses: {project.path / 'data-with-response.json'} is the records "
         "file of test_second.py::test_instructions as well; name another folder"
     )
-    assert project.run("test_second.py", "--llm-judge-responses=.", *mode).ret == 0
+    assert project.run("test_second.py", "--llm-judge-responses=.").ret == 0
     assert (project.path / "data-with-response-with-response.json").exists()
 
 
@@ -178,9 +178,7 @@ def test_the_prompt(project: Project) -> None:
         ("html", "--html", "pytest_html.plugin"),
     ],
 )
-def test_what_others_write(
-    project: Project, mode: tuple[str, ...], ours: str, theirs: str, plugin: str | None
-) -> None:
+def test_what_others_write(project: Project, ours: str, theirs: str, plugin: str | None) -> None:
     """The one that is written last would be all there is."""
     project.suite(records(1), "min_score=50")
     project.write("conftest.py", MODEL.format(answer="'The number 0 in words.'"))
@@ -188,7 +186,7 @@ def test_what_others_write(
     if plugin is not None:
         pytest.importorskip(plugin.partition(".")[0])
 
-    result = project.run(f"--llm-judge-{ours}=one", f"{theirs}=./one", *plugins, *mode)
+    result = project.run(f"--llm-judge-{ours}=one", f"{theirs}=./one", *plugins)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (error,) = (line for line in result.errlines if line)

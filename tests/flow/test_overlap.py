@@ -106,15 +106,13 @@ def test_held_out_loss(suite: Project) -> None:
     assert errors(refused) == [f"ERROR: {text}"]
 
 
-def test_neither_model_nor_judge_is_needed(
-    suite: Project, ollama: FakeOllama, mode: tuple[str, ...]
-) -> None:
+def test_neither_model_nor_judge_is_needed(suite: Project, ollama: FakeOllama) -> None:
     """Selected alone it asks nothing, and loads nothing; the server and the model may be missing."""
     suite.suite(records(4), 'min_score=50, checkpoint="no.pth", training=["train.jsonl"]' + MOST)
-    alone = suite.run("-k", "overlap", REPORT, *mode, server="http://localhost:9")
+    alone = suite.run("-k", "overlap", REPORT, server="http://localhost:9")
     (document,) = suite.results()["suites"]
 
-    alone.assert_outcomes(passed=1, **({} if mode else {"deselected": 5}))
+    alone.assert_outcomes(passed=1, deselected=5)
     assert (document["outcome"], document["scored"]) == ("incomplete", 0)
     assert document["overlap"]["without"] is None
     assert "judge: not asked" in str(alone.stdout)
@@ -146,9 +144,7 @@ def test_neither_model_nor_judge_is_needed(
         ),
     ],
 )
-def test_training_data_that_cannot_be_used(
-    suite: Project, training: str | None, text: str, mode: tuple[str, ...]
-) -> None:
+def test_training_data_that_cannot_be_used(suite: Project, training: str | None, text: str) -> None:
     """One line before any work, and status 4."""
     path = suite.path / "train.jsonl"
     if training is None:
@@ -158,7 +154,7 @@ def test_training_data_that_cannot_be_used(
         if "r1" in training:
             suite.write("data.json", training)
 
-    result = suite.run(*mode)
+    result = suite.run()
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     where = "test_suite.py::test_instructions: " if text.startswith("training") else ""

@@ -130,13 +130,11 @@ def test_the_summary(project: Project, ollama: FakeOllama) -> None:
     )
 
 
-def test_a_low_win_rate_fails_the_gate(
-    project: Project, ollama: FakeOllama, dist: tuple[str, ...]
-) -> None:
+def test_a_low_win_rate_fails_the_gate(project: Project, ollama: FakeOllama) -> None:
     """The gate alone fails: a lost pair is no failure of its own."""
     project.pairs(pairs("abbbbbbbbb"), AGAINST_OLD)
 
-    result = project.run(REPORT, *dist, server=ollama.url)
+    result = project.run(REPORT, server=ollama.url)
 
     result.assert_outcomes(passed=10, failed=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
@@ -216,12 +214,12 @@ def test_a_judge_that_always_says_a(project: Project) -> None:
     result.stdout.fnmatch_lines(["*position bias in 100 % of 4 pairs*"])
 
 
-def test_an_unfit_judge_decides_nothing(project: Project, dist: tuple[str, ...]) -> None:
+def test_an_unfit_judge_decides_nothing(project: Project) -> None:
     """By default all else of a suite errs when its judge failed known pairs."""
     project.pairs(pairs("aab"), AGAINST_OLD)
 
     with FakeOllama(always(choice("A"))) as server:
-        result = project.run("--llm-judge-check=strict", REPORT, *dist, server=server.url)
+        result = project.run("--llm-judge-check=strict", REPORT, server=server.url)
 
     result.assert_outcomes(failed=1, errors=4)
     assert (
@@ -506,12 +504,12 @@ def old_results(project: Project, winners: str, changes: Any = None) -> None:  #
 AGAINST_RESULTS = 'responses="new", against="old.json", min_win_rate=0.5'
 
 
-def test_against_an_earlier_run(project: Project, dist: tuple[str, ...]) -> None:
+def test_against_an_earlier_run(project: Project) -> None:
     """The answers of a results file are found by id and content."""
     old_results(project, "aabt")
     project.pairs(pairs("aabt"), AGAINST_RESULTS)
 
-    result = project.run(REPORT, *dist)
+    result = project.run(REPORT)
 
     result.assert_outcomes(passed=5)
     suite = the_suite(project)
@@ -519,7 +517,7 @@ def test_against_an_earlier_run(project: Project, dist: tuple[str, ...]) -> None
     assert [record["winner"] for record in suite["records"]] == ["a", "a", "b", "tie"]
 
 
-def test_an_earlier_run_without_a_response(project: Project, dist: tuple[str, ...]) -> None:
+def test_an_earlier_run_without_a_response(project: Project) -> None:
     """A record that has no response on one side is named with the reason, and not dropped."""
 
     def unanswered(document: dict[str, Any]) -> None:
@@ -530,7 +528,7 @@ def test_an_earlier_run_without_a_response(project: Project, dist: tuple[str, ..
     old_results(project, "aab", unanswered)
     project.pairs(pairs("aab"), AGAINST_RESULTS)
 
-    result = project.run(REPORT, *dist)
+    result = project.run(REPORT)
 
     result.assert_outcomes(passed=2, errors=1, failed=1)
     message = (
@@ -711,7 +709,7 @@ def test_a_checkpoint_beside_itself(project: Project, ollama: FakeOllama) -> Non
 
 @pytest.mark.parametrize("option", [True, False], ids=["option", "marker"])
 def test_a_checkpoint_beside_its_own_results(
-    project: Project, ollama: FakeOllama, dist: tuple[str, ...], *, option: bool
+    project: Project, ollama: FakeOllama, *, option: bool
 ) -> None:
     """It is known by its content, whatever it is named."""
     save_model(project.path / "old.pth", seed=2)
@@ -723,7 +721,7 @@ def test_a_checkpoint_beside_its_own_results(
     project.pairs(pairs("a"), f'{named}against="old.json", min_win_rate=0.01')
 
     chosen = ("--llm-judge-checkpoint=copy.pth",) if option else ()
-    result = project.run("test_pairs.py", *chosen, *dist, server=ollama.url)
+    result = project.run("test_pairs.py", *chosen, server=ollama.url)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert [line for line in result.errlines if line] == [
@@ -1044,7 +1042,7 @@ def test_people_decide(project: Project, dist: tuple[str, ...]) -> None:
     ]
 
 
-def test_a_pair_without_a_vote(project: Project, dist: tuple[str, ...]) -> None:
+def test_a_pair_without_a_vote(project: Project) -> None:
     """It is unscored and named, and so is one whose votes are on other answers."""
     votes_file(
         project,
@@ -1057,7 +1055,7 @@ def test_a_pair_without_a_vote(project: Project, dist: tuple[str, ...]) -> None:
     )
     project.pairs(pairs("aaaaa"), BY_VOTES)
 
-    result = project.run(REPORT, *dist)
+    result = project.run(REPORT)
 
     result.assert_outcomes(passed=1, errors=4, failed=1)
     hint = "vote on these models' results with llmjudge vote, or draw fewer with sample="
@@ -1124,13 +1122,13 @@ def test_a_votes_file_that_is_none(project: Project, line: str, message: str) ->
     assert f"ERROR: test_pairs.py::test_pairs: votes {path}: {message}" in result.errlines
 
 
-def test_people_and_judge(project: Project, ollama: FakeOllama, dist: tuple[str, ...]) -> None:
+def test_people_and_judge(project: Project, ollama: FakeOllama) -> None:
     """Where a judge compares the same in the same run, the report says how far they agree."""
     votes_file(project, [vote("r0", "a"), vote("r1", "b"), vote("r2", "b"), vote("r3", "b")])
     project.pairs(pairs("aaab"), AGAINST_OLD)
     project.pairs(pairs("aaab"), BY_VOTES.replace("0.5", "0.1"), test="test_people.py")
 
-    result = project.run(REPORT, *dist, server=ollama.url)
+    result = project.run(REPORT, server=ollama.url)
 
     result.assert_outcomes(passed=10)
     suites = {suite["name"]: suite for suite in project.results()["suites"]}

@@ -63,7 +63,7 @@ def test_what_only_looks_alike(project: Project, content: str) -> None:
     assert f"{path} is there and was not written by pytest-llmjudge" in error
 
 
-def test_files_of_earlier_runs_are_replaced(project: Project, dist: tuple[str, ...]) -> None:
+def test_files_of_earlier_runs_are_replaced(project: Project) -> None:
     """All of them, also when each takes another one's name, and an empty file as well."""
     names = ("a", "b", "c")
     options = ("report", "html", "markdown")
@@ -73,7 +73,7 @@ def test_files_of_earlier_runs_are_replaced(project: Project, dist: tuple[str, .
     for turn in range(3):
         paths = [names[(number + turn) % 3] for number in range(3)]
         files = [f"--llm-judge-{one}={path}" for one, path in zip(options, paths, strict=True)]
-        result = project.run(EMBEDDED, *files, "--llm-judge-responses=.", *dist)
+        result = project.run(EMBEDDED, *files, "--llm-judge-responses=.")
 
         assert result.ret == pytest.ExitCode.OK
         begins = [(project.path / path).read_text("utf-8")[:12] for path in paths]
@@ -95,14 +95,12 @@ def test_files_of_an_earlier_version_are_replaced(project: Project) -> None:
 @pytest.mark.parametrize(
     "content", ['[{"instruction": "a", "model_response": "b"}]', '{"score": 1}', "x"]
 )
-def test_responses_of_another_program(
-    project: Project, dist: tuple[str, ...], content: str
-) -> None:
+def test_responses_of_another_program(project: Project, content: str) -> None:
     """The lecture's own file has the same name, and no scores."""
     project.suite(records(2), GIVEN)
     path = project.write("data-with-response.json", content)
 
-    error = refusal(project, "--llm-judge-responses=.", *dist)
+    error = refusal(project, "--llm-judge-responses=.")
 
     assert error == (
         f"--llm-judge-responses: {path} is there and was not written by pytest-llmjudge; "
@@ -141,13 +139,13 @@ def loop(folder: Path) -> str:
     ids=["long", "long folder", "folder", "through a file", "pipe", "device", "loop", "proc"],
 )
 def test_names_that_take_no_file(
-    project: Project, dist: tuple[str, ...], make: Callable[[Path], str], problem: str
+    project: Project, make: Callable[[Path], str], problem: str
 ) -> None:
     """One line, status 4, and no work."""
     project.suite(records(2), GIVEN)
     name = make(project.path)
 
-    error = refusal(project, f"--llm-judge-report={name}", *dist)
+    error = refusal(project, f"--llm-judge-report={name}")
 
     path = project.path / name
     expected = problem.format(path=path, folder=path.parent)

@@ -44,7 +44,7 @@ def test_a_gate_that_never_came(project: Project) -> None:
     project.suite(records(2), GATED)
     break_at(project, "average", "raise KeyboardInterrupt")
 
-    result = project.pytester.run(*project.command(*FILES))
+    result = project.run_subprocess(*FILES)
 
     assert result.ret == pytest.ExitCode.INTERRUPTED
     suite = suite_of(project)
@@ -217,7 +217,7 @@ def test_numbers_that_are_no_json(project: Project, number: str) -> None:
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 
-def test_a_page_that_cannot_be_made(project: Project, mode: tuple[str, ...]) -> None:
+def test_a_page_that_cannot_be_made(project: Project) -> None:
     """The other files are written, the summary is printed, and the run fails."""
     project.suite(records(1), GATED)
     project.write(
@@ -225,7 +225,7 @@ def test_a_page_that_cannot_be_made(project: Project, mode: tuple[str, ...]) -> 
         "import sys\nsys.modules['pytest_llmjudge.reporting.html'] = None\n",
     )
 
-    result = project.run(*FILES, "--llm-judge-html=page.html", *mode)
+    result = project.run(*FILES, "--llm-judge-html=page.html")
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     line = next(line for line in result.outlines if line.startswith("ERROR: html: "))

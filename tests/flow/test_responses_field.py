@@ -51,11 +51,11 @@ def test_a_model_of_the_ini_file_that_nothing_asks(project: Project) -> None:
     result.stdout.no_fnmatch_line("*candidate.pth*")
 
 
-def test_a_file_with_responses_and_no_model(project: Project, mode: tuple[str, ...]) -> None:
+def test_a_file_with_responses_and_no_model(project: Project) -> None:
     """Whoever names no model is told that there is something to judge all the same."""
     project.write("data.json", records(2))
 
-    result = project.run("data.json", "--llm-judge-min-average=50", *mode)
+    result = project.run("data.json", "--llm-judge-min-average=50")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
@@ -105,12 +105,12 @@ def test_a_suite_that_names_neither_field_nor_model(project: Project) -> None:
     assert {suite["responses"] for suite in project.results()["suites"]} == {"model_response"}
 
 
-def test_a_suite_that_names_a_model(project: Project, mode: tuple[str, ...]) -> None:
+def test_a_suite_that_names_a_model(project: Project) -> None:
     """The marker's model is judged; a field on the command line that is idle ends the run."""
     project.suite(records(2), 'checkpoint="candidate.pth", min_score=50')
     project.write("conftest.py", MODEL.format(answer="'xyz'"))
 
-    result = project.run(FIELD, *mode)
+    result = project.run(FIELD)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(

@@ -220,7 +220,7 @@ def test_a_run_goes_on_where_its_server_died(
     ],
 )
 def test_a_record_that_the_server_cannot_answer(
-    project: Project, model: FakeOllama, status: int, problem: str, mode: tuple[str, ...]
+    project: Project, model: FakeOllama, status: int, problem: str
 ) -> None:
     """It alone errs, as an infrastructure error, and the next run asks again."""
     project.suite(records(6), GATE)
@@ -229,7 +229,7 @@ def test_a_record_that_the_server_cannot_answer(
         return Failure(status, "no") if "Say 3 " in request.prompt else answer(request)
 
     model.reply = reply
-    result = project.run(*at(model), REPORT, "--llm-judge-timeout=0.5", *mode)
+    result = project.run(*at(model), REPORT, "--llm-judge-timeout=0.5")
 
     result.assert_outcomes(passed=5, errors=1, failed=1)
     (suite,) = project.results()["suites"]
@@ -237,14 +237,14 @@ def test_a_record_that_the_server_cannot_answer(
     assert (missing["id"], missing["cause"]) == ("r3", "rig")
     assert missing["error"].startswith(f"{model.url}: {problem}; ")
     model.reply = answer
-    project.run(*at(model), *mode).assert_outcomes(passed=7)
+    project.run(*at(model)).assert_outcomes(passed=7)
 
 
 @pytest.mark.parametrize(
     ("name", "asked"), [("ollama:mine", 3), ("openai:mine", 4)], ids=["ollama", "openai"]
 )
 def test_a_prompt_that_is_too_long(
-    project: Project, model: FakeOllama, name: str, asked: int, mode: tuple[str, ...]
+    project: Project, model: FakeOllama, name: str, asked: int
 ) -> None:
     """It is the record's own error, with its length; the others are answered."""
     long = {**records(1)[0], "id": "long", "instruction": "word " * 2000}
@@ -255,7 +255,7 @@ def test_a_prompt_that_is_too_long(
         return too_long if "word word" in request.prompt else answer(request)
 
     model.reply = reply
-    result = project.run(*at(model, name=name), REPORT, *mode)
+    result = project.run(*at(model, name=name), REPORT)
 
     result.assert_outcomes(passed=2, errors=1, failed=1)
     (suite,) = project.results()["suites"]
@@ -271,7 +271,7 @@ def test_a_prompt_that_is_too_long(
         "was cut is never answered"
     )
     # What Ollama is asked for is known; another server may have been started with more room.
-    project.run(*at(model, name=name), *mode)
+    project.run(*at(model, name=name))
     assert len(model.chats) == asked
 
 
@@ -305,14 +305,12 @@ def test_a_wrong_name(project: Project, model: FakeOllama, name: str, message: s
 
 
 @NAMES
-def test_a_server_that_does_not_answer(
-    project: Project, model: FakeOllama, name: str, mode: tuple[str, ...]
-) -> None:
+def test_a_server_that_does_not_answer(project: Project, model: FakeOllama, name: str) -> None:
     """One line before the work."""
     project.suite(records(2), GATE)
     model.stop()
 
-    result = project.run(*at(model, name=name), *mode)
+    result = project.run(*at(model, name=name))
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     where, start = f"{model.url}/v1", "start it"

@@ -83,12 +83,12 @@ def test_servers_share_the_work(project: Project, mode: tuple[str, ...]) -> None
     assert sorted(prompts(one, two).values()) == [1] * 40
 
 
-def test_servers_with_different_models(project: Project, mode: tuple[str, ...]) -> None:
+def test_servers_with_different_models(project: Project) -> None:
     """One name for two models would mix two judges in one average."""
     project.suite(records(2), ARGUMENTS)
 
     with FakeOllama() as one, FakeOllama(models={"llama3:latest": "2b" * 32}) as two:
-        result = project.run(*mode, *urls(two), server=one.url)
+        result = project.run(*urls(two), server=one.url)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     text = (

@@ -65,13 +65,13 @@ def test_files_that_would_have_to_be_waited_for(suite: Project) -> None:
 
 
 @pytest.mark.parametrize("name", ["fifo.json", "zeros"])
-def test_a_baseline_that_is_no_file(suite: Project, name: str, dist: tuple[str, ...]) -> None:
+def test_a_baseline_that_is_no_file(suite: Project, name: str) -> None:
     """A results file is opened with the same care."""
     (suite.path / "model.pth").unlink()
     save_model(suite.path / "model.pth")
     os.mkfifo(suite.path / "fifo.json")
 
-    (error,) = errors(suite, f"--llm-judge-baseline={name}", *dist)
+    (error,) = errors(suite, f"--llm-judge-baseline={name}")
 
     problem = FIFO if name == "fifo.json" else DEVICE
     expected = f"{suite.path}/{name}: {problem}; name a file that --llm-judge-report wrote"

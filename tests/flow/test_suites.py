@@ -36,7 +36,7 @@ def test_without_the_option_a_suite_is_one_skipped_item(
     result.stdout.fnmatch_lines(["SKIPPED [[]1[]] test_suite.py:4: needs --llm-judge"])
 
 
-def test_a_low_score_is_shown_without_a_traceback(project: Project, dist: tuple[str, ...]) -> None:
+def test_a_low_score_is_shown_without_a_traceback(project: Project) -> None:
     """The failure shows all that the judge saw."""
     record = {
         "id": "plural",
@@ -47,7 +47,7 @@ def test_a_low_score_is_shown_without_a_traceback(project: Project, dist: tuple[
     }
     project.suite([record])
 
-    result = project.run(*dist)
+    result = project.run()
 
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
@@ -105,11 +105,11 @@ def test_an_empty_response_scores_zero(project: Project) -> None:
     assert (record["model_response"], record["score"], record["reply"]) == ("", 0, "")
 
 
-def test_a_low_average_fails_its_own_item(project: Project, dist: tuple[str, ...]) -> None:
+def test_a_low_average_fails_its_own_item(project: Project) -> None:
     """No record has to fail for the average to be too low."""
     project.suite(records(4, wrong=[0, 1]), 'responses="model_response", min_average=60')
 
-    result = project.run(*dist)
+    result = project.run()
 
     result.assert_outcomes(passed=4, failed=1)
     expected = (
@@ -173,7 +173,7 @@ def test_instructions(record, response, verdict):
     assert outcomes == ["passed", "failed", "passed"]
 
 
-def test_methods_and_marks_on_classes(project: Project, dist: tuple[str, ...]) -> None:
+def test_methods_and_marks_on_classes(project: Project) -> None:
     """A method can be a suite, and the mark may stand on its class."""
     project.write("data.json", records(2))
     body = """
@@ -186,7 +186,7 @@ class TestQuality:
 """
     project.write("test_suite.py", body)
 
-    result = project.run("-v", *dist)
+    result = project.run("-v")
 
     result.assert_outcomes(passed=3)
     result.stdout.fnmatch_lines(["*test_suite.py::TestQuality::test_words[[]average[]]*"])
@@ -239,12 +239,12 @@ def test_options_come_from_the_ini_file(project: Project) -> None:
     high.assert_outcomes(passed=3)
 
 
-def test_jsonl_and_sample(project: Project, dist: tuple[str, ...]) -> None:
+def test_jsonl_and_sample(project: Project) -> None:
     """JSON Lines are read, and a sample is drawn the same way every time."""
     lines = "".join(json.dumps(record) + "\n" for record in records(40))
     project.suite(lines, 'responses="model_response", min_score=1, sample=5', data="data.jsonl")
 
-    first = project.run(*dist, "--llm-judge-report=first.json")
+    first = project.run("--llm-judge-report=first.json")
     second = project.run("--llm-judge-report=second.json")
 
     first.assert_outcomes(passed=6)
@@ -296,9 +296,7 @@ def test_fixtures_outside_a_suite(project: Project, name: str, text: str) -> Non
     result.stdout.fnmatch_lines([text.split(": ", 1)[1] if name == "llm_model" else text])
 
 
-def test_a_gate_does_not_set_up_what_the_body_asks_for(
-    project: Project, dist: tuple[str, ...]
-) -> None:
+def test_a_gate_does_not_set_up_what_the_body_asks_for(project: Project) -> None:
     """A fixture of the user's own may rest on the verdict, which a gate does not have."""
     project.write("data.json", records(2))
     body = """
@@ -314,7 +312,7 @@ def test_instructions(letters):
 """
     project.write("test_suite.py", body)
 
-    project.run(*dist).assert_outcomes(passed=3)
+    project.run().assert_outcomes(passed=3)
 
 
 def test_no_workers(project: Project) -> None:

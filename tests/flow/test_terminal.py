@@ -88,9 +88,9 @@ def test_outcomes_have_colours_on_a_terminal(
         monkeypatch.delenv(name)
     suite.suite(records(2), data="good.json", test="test_good.py")
 
-    written = run_on_a_terminal(suite, suite.command())
-    plain = run_on_a_terminal(suite, suite.command("--color=no"))
-    piped = suite.pytester.run(*suite.command()).stdout.str()
+    written = run_on_a_terminal(suite, suite.forked_command())
+    plain = run_on_a_terminal(suite, suite.forked_command("--color=no"))
+    piped = suite.pytester.run(*suite.forked_command()).stdout.str()
 
     assert "  \x1b[31mfailed: " in written
     assert "  \x1b[32mpassed: " in written
@@ -128,6 +128,6 @@ def test_lines_in_a_file_are_whole(suite: Project, monkeypatch: pytest.MonkeyPat
 
 def test_the_width_of_a_terminal(suite: Project) -> None:
     """It counts where ``COLUMNS`` says nothing."""
-    written = run_on_a_terminal(suite, suite.command("--color=no"), columns=80)
+    written = run_on_a_terminal(suite, suite.forked_command("--color=no"), columns=80)
 
     assert "test_suite.py::test_instructions  failed" in written

@@ -41,12 +41,12 @@ def test_a_model_of_the_users_own(project: Project, dist: tuple[str, ...]) -> No
     assert (project.path / "generated.log").read_text("utf-8") == "2\n"
 
 
-def test_thoughts_without_an_end(project: Project, mode: tuple[str, ...]) -> None:
+def test_thoughts_without_an_end(project: Project) -> None:
     """The record errs in one line; what the model thought is in the results."""
     project.write("conftest.py", MODEL.format(answer='"<think>Let me see"'))
     project.suite(records(1), "min_score=50")
 
-    result = project.run(REPORT, *mode)
+    result = project.run(REPORT)
 
     result.assert_outcomes(errors=1, failed=1)
     error = (
@@ -87,13 +87,13 @@ def test_a_model_that_does_not_think(project: Project) -> None:
     assert "thoughts" not in row
 
 
-def test_pairs(project: Project, mode: tuple[str, ...]) -> None:
+def test_pairs(project: Project) -> None:
     """The thoughts of the model under test are in the results, and none in the question."""
     project.write("conftest.py", THINKER)
     project.pairs(records(1), 'against="model_response", min_win_rate=0.5')
 
     with FakeOllama(lambda _: Answer('{"winner": "A"}')) as server:
-        project.run(REPORT, HTML, *mode, server=server.url)
+        project.run(REPORT, HTML, server=server.url)
         asked = json.dumps(server.chats)
 
     ((row,),) = [suite["records"] for suite in project.results()["suites"]]
@@ -102,13 +102,13 @@ def test_pairs(project: Project, mode: tuple[str, ...]) -> None:
     assert "Let me" not in asked
 
 
-def test_a_judge_whose_parser_ignores_the_schema(project: Project, mode: tuple[str, ...]) -> None:
+def test_a_judge_whose_parser_ignores_the_schema(project: Project) -> None:
     """The check and the summary name the cause, and no larger judge."""
     project.suite(records(4), 'responses="model_response", min_average=50')
 
     with FakeOllama(lambda _: Answer("I would say 70.")) as server:
         server.capabilities, server.parser = ["completion", "thinking"], "qwen3.5"
-        result = project.run("--llm-judge-check=strict", *mode, server=server.url)
+        result = project.run("--llm-judge-check=strict", server=server.url)
 
     result.assert_outcomes(failed=1, errors=5)
     ignored = 'with the parser "qwen3.5" Ollama ignores the schema that replies are held to'

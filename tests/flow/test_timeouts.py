@@ -122,7 +122,7 @@ def test_a_model_of_the_users_own_that_breaks_torch(project: Project) -> None:
     project.write("conftest.py", MODEL.format(answer=answer))
     project.suite(records(2), "min_average=50")
 
-    result = project.run_subprocess("-p", "no:xdist", "-p", "no:timeout")
+    result = project.pytester.run(*project.command("-p", "no:xdist", "-p", "no:timeout"))
 
     result.assert_outcomes(errors=2, failed=1)
     assert "correct it" not in result.stdout.str()

@@ -56,7 +56,7 @@ FEW = ("--llm-judge-max-new-tokens=4", "--llm-judge-report=results.json")
 
 
 @pytest.mark.parametrize("place", ["folder", "folder/tokenizer.json", "ini", "beside"])
-def test_a_tokenizer_wherever_it_lies(project: Project, place: str, mode: tuple[str, ...]) -> None:
+def test_a_tokenizer_wherever_it_lies(project: Project, place: str) -> None:
     """Named on the command line or in an ini file, or beside the checkpoint: the texts are equal."""
     save_llama(project)
     project.suite(records(4), ARGUMENTS)
@@ -68,7 +68,7 @@ def test_a_tokenizer_wherever_it_lies(project: Project, place: str, mode: tuple[
         make_tokenizer().save_pretrained(project.path)
         named = ()
 
-    result = project.run(*FEW, *named, *mode)
+    result = project.run(*FEW, *named)
 
     result.assert_outcomes(passed=5)
     responses = responses_in(project)

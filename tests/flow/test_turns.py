@@ -116,13 +116,11 @@ def test_turns_are_asked_in_order(
     assert len(model.chats) == 12
 
 
-def test_the_results_have_each_answer(
-    project: Project, model: FakeOllama, mode: tuple[str, ...]
-) -> None:
+def test_the_results_have_each_answer(project: Project, model: FakeOllama) -> None:
     """As a list, and as one text for people; the written records have the list."""
     project.suite(bench(2), CHAT)
 
-    run = project.run(*at(model), REPORT, "--llm-judge-responses=out", *mode)
+    run = project.run(*at(model), REPORT, "--llm-judge-responses=out")
 
     run.assert_outcomes(passed=3)
     (suite,) = project.results()["suites"]
@@ -137,7 +135,7 @@ def test_the_results_have_each_answer(
     ]
 
     project.suite(written, 'responses="model_response", min_average=1')
-    project.run("--llm-judge-report=again.json", "--llm-judge-baseline=results.json", *mode)
+    project.run("--llm-judge-report=again.json", "--llm-judge-baseline=results.json")
     (again,) = project.results("again.json")["suites"]
     assert again["records"][0]["answers"] == answers
     assert again["baseline"]["paired"] == 2
@@ -212,21 +210,21 @@ def test_a_template_without_places_for_turns(
     assert model.chats == []
 
 
-def test_a_jinja_template(project: Project, model: FakeOllama, mode: tuple[str, ...]) -> None:
+def test_a_jinja_template(project: Project, model: FakeOllama) -> None:
     """It is rendered for each turn with the answers before it."""
     project.write(
         "my.jinja", "{% for one in messages %}<{{ one.role }}>{{ one.content }}\n{% endfor %}"
     )
     project.suite(bench(2), 'min_score=0, min_average=1, prompt="my.jinja"')
 
-    project.run(*at(model), *mode).assert_outcomes(passed=3)
+    project.run(*at(model)).assert_outcomes(passed=3)
 
     assert sorted(body["prompt"] for body in model.chats) == [
         "".join(f"<{role}>{text}\n" for role, text in messages(number, turn))
         for number in range(2)
         for turn in (1, 2)
     ]
-    project.run(*at(model), *mode).assert_outcomes(passed=3)
+    project.run(*at(model)).assert_outcomes(passed=3)
     assert len(model.chats) == 4
 
 
@@ -245,9 +243,7 @@ def test_a_model_that_takes_no_messages(project: Project) -> None:
     assert generated(project) == []
 
 
-def test_a_turn_without_an_answer(
-    project: Project, model: FakeOllama, mode: tuple[str, ...]
-) -> None:
+def test_a_turn_without_an_answer(project: Project, model: FakeOllama) -> None:
     """Its record errs with a line that names the turn; the others go on."""
 
     def thinks(request: ChatRequest) -> Reply:
@@ -258,7 +254,7 @@ def test_a_turn_without_an_answer(
     model.reply = thinks
     project.suite(bench(3, turns=3), CHAT)
 
-    result = project.run(*at(model), REPORT, *mode)
+    result = project.run(*at(model), REPORT)
 
     result.assert_outcomes(passed=2, failed=1, errors=1)
     (suite,) = project.results()["suites"]
@@ -273,7 +269,7 @@ def test_a_turn_without_an_answer(
 
 @pytest.mark.parametrize("ask", ["integer", "weighted"])
 def test_the_judge_is_checked(
-    project: Project, model: FakeOllama, ollama: FakeOllama, mode: tuple[str, ...], ask: str
+    project: Project, model: FakeOllama, ollama: FakeOllama, ask: str
 ) -> None:
     """Each turn is a known answer, behind the references of the turns before it."""
 
@@ -288,7 +284,7 @@ def test_the_judge_is_checked(
     project.suite(bench(3), CHAT)
 
     result = project.run(
-        *at(model), "--llm-judge-check=strict", f"--llm-judge-ask={ask}", *mode, server=ollama.url
+        *at(model), "--llm-judge-check=strict", f"--llm-judge-ask={ask}", server=ollama.url
     )
 
     result.assert_outcomes(passed=5)
@@ -323,9 +319,7 @@ def test_an_earlier_answer_that_speaks_to_the_judge(
     assert all(error.startswith("turn 2: ") and "speaks to the judge" in error for error in errors)
 
 
-def test_a_template_that_refuses_an_answer(
-    project: Project, model: FakeOllama, mode: tuple[str, ...]
-) -> None:
+def test_a_template_that_refuses_an_answer(project: Project, model: FakeOllama) -> None:
     """Only the record whose conversation it refuses is an error, in a second run too."""
     project.write(
         "my.jinja",
@@ -335,7 +329,7 @@ def test_a_template_that_refuses_an_answer(
     project.suite(bench(3), 'min_score=0, min_average=1, prompt="my.jinja"')
 
     for _ in range(2):
-        result = project.run(*at(model), "--llm-judge-report=results.json", *mode)
+        result = project.run(*at(model), "--llm-judge-report=results.json")
 
         result.assert_outcomes(passed=2, errors=1, failed=1)
         records = project.results()["suites"][0]["records"]
@@ -455,7 +449,7 @@ def test_the_failure_shows_each_turn(project: Project, model: FakeOllama) -> Non
     )
 
 
-def test_responses_of_a_field(project: Project, mode: tuple[str, ...]) -> None:
+def test_responses_of_a_field(project: Project) -> None:
     """A list of texts is judged without a model, also without a test file."""
     answered = [
         {**record, "model_response": record["reference"], "human_score": 90} for record in bench(3)
@@ -463,13 +457,13 @@ def test_responses_of_a_field(project: Project, mode: tuple[str, ...]) -> None:
     project.write("data.json", answered)
     field = "--llm-judge-responses-field=model_response"
 
-    result = project.run("data.json", field, "--llm-judge-min-average=1", REPORT, *mode)
+    result = project.run("data.json", field, "--llm-judge-min-average=1", REPORT)
 
     result.assert_outcomes(passed=4)
     (suite,) = project.results()["suites"]
     assert suite["records"][2]["answers"] == ["Said 2 turn 1.", "Said 2 turn 2."]
     assert suite["agreement"]["count"] == 3
-    hint = usage_error(project.run("data.json", "--llm-judge-min-average=1", *mode))
+    hint = usage_error(project.run("data.json", "--llm-judge-min-average=1"))
     assert f"or judge the model_response that every record has with {field}" in hint
 
 

@@ -52,13 +52,13 @@ def test_a_raw_checkpoint(project: Project, mode: tuple[str, ...]) -> None:
         assert record.get("answers", [record["model_response"]]) == answers
 
 
-def test_a_conversation_that_outgrows_the_context(project: Project, mode: tuple[str, ...]) -> None:
+def test_a_conversation_that_outgrows_the_context(project: Project) -> None:
     """Its record errs with the turn; the others are answered."""
     save_model(project.path / "model.pth", ROOMY)
     content = bench(["Say 1.", "And 2?"], ["Say 3.", "x" * 400])
     project.suite(content, 'min_score=0, checkpoint="model.pth", prompt="chatml"')
 
-    result = project.run(TOKENS, REPORT, *mode)
+    result = project.run(TOKENS, REPORT)
 
     result.assert_outcomes(passed=1, failed=1, errors=1)
     good, bad = project.results()["suites"][0]["records"]

@@ -171,22 +171,22 @@ def test_instructions(verdict, x):
     assert [f"ERROR: {text} variant"] == errors(result)
 
 
-def test_a_records_file_without_the_option(project: Project, mode: tuple[str, ...]) -> None:
+def test_a_records_file_without_the_option(project: Project) -> None:
     """Naming a records file without ``--llm-judge`` says what is missing."""
     project.write("data.json", records(1))
 
-    result = project.pytester.runpytest("data.json", *mode)
+    result = project.pytester.runpytest("data.json")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     text = "ERROR: data.json: it is a records file; add --llm-judge to judge its records"
     assert [text] == errors(result)
 
 
-def test_a_candidate_that_is_not_there(project: Project, mode: tuple[str, ...]) -> None:
+def test_a_candidate_that_is_not_there(project: Project) -> None:
     """A checkpoint on the command line is looked at even if no suite generates."""
     project.suite(records(1))
 
-    result = project.run("--llm-judge-checkpoint=candidate.pth", *mode)
+    result = project.run("--llm-judge-checkpoint=candidate.pth")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     text = (
@@ -240,12 +240,12 @@ def test_a_judge_that_was_meant_for_another(
     assert ollama.chats == []
 
 
-def test_a_folder_that_cannot_be_made(project: Project, mode: tuple[str, ...]) -> None:
+def test_a_folder_that_cannot_be_made(project: Project) -> None:
     """Where results cannot be written is found before the work, not after it."""
     project.suite(records(1))
     project.write("file", "")
 
-    result = project.run("--llm-judge-report=file/results.json", *mode)
+    result = project.run("--llm-judge-report=file/results.json")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     text = (

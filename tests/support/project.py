@@ -123,10 +123,14 @@ class Project:
 
     def run_subprocess(self, *arguments: str, server: str | None = None) -> pytest.RunResult:
         """Run it in a process of its own."""
-        return self.pytester.runpytest_subprocess(*self._judge(server, arguments), *arguments)
+        return self.pytester.run(*self.forked_command(*arguments, server=server))
+
+    def forked_command(self, *arguments: str, server: str | None = None) -> list[str]:
+        """Return the command line of a run in a process of its own, which has the imports."""
+        return worker_forks.command([*self._judge(server, arguments), *arguments])
 
     def command(self, *arguments: str, server: str | None = None) -> list[str]:
-        """Return the command line of such a run."""
+        """Return the command line of a run in a new process, as a user has it."""
         return [sys.executable, "-m", "pytest", *self._judge(server, arguments), *arguments]
 
     @staticmethod

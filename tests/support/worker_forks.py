@@ -1,15 +1,15 @@
-"""Fork xdist's workers from a process that has imported what they import: most of their time.
+"""Fork runs and xdist's workers from a process that has their imports: most of their time.
 
-``pytest_xdist_setupnodes`` has the runs in a test's own process start ``fork_client.py`` where they
-would start Python. It hands its files, folder and environment to the process that runs this module
-as a program, which forks; then it waits for what was forked.
+``pytest_xdist_setupnodes`` has a run start ``fork_client.py`` where it would start Python, and
+``command`` has a shell do so. It hands its files, folder and environment to the process that runs
+this module as a program, which forks; then it waits for what was forked. The workers of a run of
+these tests are forked so, and all that is forked in its tests is forked from the same process.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import functools
 import gc
 import importlib
 import json
@@ -17,6 +17,7 @@ import os
 import pkgutil
 import re
 import selectors
+import shlex
 import shutil
 import signal
 import socket
@@ -25,9 +26,12 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 OTHERS = ("hypothesispytest", "anyio", "html", "html_fixtures", "metadata", "pytest_reportlog")
 """Plugins that are not ours, which take seconds to import."""
@@ -48,6 +52,12 @@ LATE = re.compile(r"__main__|\.hf\.generate|\.(voting|labelling|local_page)\.")
 
 CLIENT = Path(__file__).with_name("fork_client.py")
 
+RUN = "import __main__; __main__.run()"
+"""What a process that is forked for a run of pytest does; its arguments come before it."""
+
+ADDRESS = "WORKER_FORKS"
+"""Environment variable with the address of the process that forks, for runs within a run."""
+
 
 def preload() -> None:
     """Import all of the package, whose assertions pytest would rewrite anew in each run."""
@@ -64,11 +74,31 @@ def pytest_xdist_setupnodes(specs: list[Any]) -> None:
     """Have each worker that would be a new Python process be forked instead."""
     if sys.platform == "linux":
         for spec in specs:
-            spec.python = _python()
+            spec.python = shlex.join(_client())
 
 
-@functools.cache
-def _python() -> str:
+def command(arguments: Sequence[str]) -> list[str]:
+    """Return the command of a run in a process of its own; its workers are forked too."""
+    if sys.platform != "linux":
+        return [sys.executable, "-m", "pytest", *arguments]
+    return [*_client(), *arguments, RUN]
+
+
+def run() -> None:
+    """Do in a forked process what ``python -m pytest`` does."""
+    sys.argv[0] = str(Path(pytest.__file__).with_name("__main__.py"))
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109 - as Python has it
+    sys.exit(pytest.main(plugins=[sys.modules[__name__]]))
+
+
+def _client() -> list[str]:
+    if ADDRESS not in os.environ:
+        os.environ[ADDRESS] = _start()
+    # -I and -S: it needs none of the packages, and is started for each process.
+    return [sys.executable, "-I", "-S", str(CLIENT), os.environ[ADDRESS]]
+
+
+def _start() -> str:
     pipe = subprocess.PIPE
     process = subprocess.Popen(
         [sys.executable, __file__], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
@@ -76,9 +106,7 @@ def _python() -> str:
     # At the end of its input it ends.
     atexit.register(process.communicate)
     assert process.stdout is not None
-    address = process.stdout.readline().strip()
-    # -I and -S: it needs none of the packages, and is started for each worker.
-    return f"{sys.executable} -I -S {CLIENT} {address}"
+    return process.stdout.readline().strip()
 
 
 class _Forks:
@@ -94,11 +122,12 @@ class _Forks:
         signal.set_wakeup_fd(self._woken.fileno())
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
-    def serve(self) -> str | None:
+    def serve(self) -> list[str] | None:
         """Fork for each request until standard input ends.
 
         Returns:
-            In a forked process, the code that it is to run; None in the first one at the end.
+            In a forked process, its arguments, the last of which is the code that it is to run;
+            None in the first one at the end.
         """
         with selectors.DefaultSelector() as selector:
             for source in (self._listener, self._wakeup, sys.stdin):
@@ -108,8 +137,8 @@ class _Forks:
                 if self._wakeup in ready:
                     self._wakeup.recv(4096)
                     self._reap()
-                if self._listener in ready and (code := self._fork()) is not None:
-                    return code
+                if self._listener in ready and (arguments := self._fork()) is not None:
+                    return arguments
                 if sys.stdin in ready:
                     return None
 
@@ -120,7 +149,7 @@ class _Forks:
                 with self._clients.pop(ended[0]) as client, contextlib.suppress(OSError):
                     client.sendall(str(status).encode())
 
-    def _fork(self) -> str | None:
+    def _fork(self) -> list[str] | None:
         client, _ = self._listener.accept()
         head, files, _, _ = socket.recv_fds(client, 8, 3)
         with client.makefile("rb") as stream:
@@ -141,8 +170,8 @@ class _Forks:
         os.environ.clear()
         os.environ.update(request["environment"])
         os.chdir(request["folder"])
-        code: str = request["arguments"][-1]
-        return code
+        arguments: list[str] = request["arguments"]
+        return arguments
 
 
 def _import_all(folder: str) -> None:
@@ -166,17 +195,22 @@ def main() -> None:
     forks = _Forks(address)
     sys.stdout.write(f"{address}\n")
     sys.stdout.flush()
-    code = forks.serve()
-    if code is None:
+    arguments = forks.serve()
+    if arguments is None:
         shutil.rmtree(folder)
     else:
-        exec(code, {"__name__": "__main__"})  # noqa: S102 - what execnet has Python run
+        *sys.argv[1:], code = arguments
+        status = 0
+        try:
+            exec(code, {"__name__": "__main__"})  # noqa: S102 - execnet's code, or that of ``command``
+        except SystemExit as end:
+            status = int(end.code or 0)
         # Python would go on to free every object, and so copy all of the first process's memory.
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(0)
+        os._exit(status)
 
 
 if __name__ == "__main__":
