@@ -93,15 +93,14 @@ def make_task(name: str, files: dict[str, Path], shots: int | None) -> Theirs:
         shots: ``None`` for the task's own number.
     """
     config = load_yaml(Path(tasks.__file__).parent / TASKS[name])
-    asked = config.get("test_split") or config["validation_split"]
+    # Its splits keep their names: which of them it has also decides how shots are drawn.
+    splits = [config.get(key) for key in ("training_split", "validation_split", "test_split")]
+    data = {split: str(files["test"]) for split in splits if split}
     shown = config.get("fewshot_split") or config.get("training_split")
-    unused = ["tag", "dataset_name", "training_split", "validation_split", "test_split"]
-    config = {key: value for key, value in config.items() if key not in unused}
-    data = {asked: str(files["test"])}
     if shown:
         data[shown] = str(files["train"])
-        config["training_split"] = shown
-    config |= {"dataset_path": "json", "dataset_kwargs": {"data_files": data}, "test_split": asked}
+    config = {key: value for key, value in config.items() if key not in ("tag", "dataset_name")}
+    config |= {"dataset_path": "json", "dataset_kwargs": {"data_files": data}}
     if shots is not None:
         config["num_fewshot"] = shots
     return ConfigurableTask(config=config)
