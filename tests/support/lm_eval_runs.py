@@ -32,6 +32,7 @@ from tests.unit.generation.gpt2 import halves, written
 if TYPE_CHECKING:
     from tests.unit.generation.hugging import Theirs
 
+BATCH = 8
 RECORDED = Path(__file__).parents[1] / "flow" / "golden" / "lm_eval.json"
 
 TASKS = {
@@ -138,9 +139,15 @@ def their_choices(
 def their_answers(
     model: Theirs, name: str, files: dict[str, Path], tokens: int, shots: int | None = None
 ) -> Answers:
-    """Return what the harness makes of a set without choices."""
+    """Return what the harness makes of a set without choices, one prompt at a time.
+
+    In a batch a text goes on behind a stop text that is a special token until all others have ended
+    too, and what is decoded without special tokens is not cut there.
+    """
     task = make_task(name, files, shots)
+    model.batch_size_per_gpu = 1
     samples, shares = samples_of(model, task, gen_kwargs={"max_gen_toks": tokens})
+    model.batch_size_per_gpu = BATCH
     filters = list(dict.fromkeys(sample["filter"] for sample in samples))
     by_filter = {
         name: [sample for sample in samples if sample["filter"] == name] for name in filters
@@ -160,9 +167,9 @@ def _extracted(text: str) -> str | None:
     return None if text == "[invalid]" else text
 
 
-def load_model(folder: Path, batch_size: int = 8) -> Theirs:
+def load_model(folder: Path) -> Theirs:
     """Load a Hugging Face folder as a model of the harness."""
-    return HFLM(pretrained=str(folder), device="cpu", dtype="float32", batch_size=batch_size)
+    return HFLM(pretrained=str(folder), device="cpu", dtype="float32", batch_size=BATCH)
 
 
 def write_example(folder: Path) -> None:
