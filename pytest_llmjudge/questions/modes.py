@@ -19,7 +19,7 @@ from pytest_llmjudge.questions.columns import (
     question_column,
     texts_column,
 )
-from pytest_llmjudge.questions.following import FollowingForm, lettered, letters_of
+from pytest_llmjudge.questions.following import FollowingForm, lettered, letters_of, questioned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,7 +101,7 @@ def _with_letters(question: ChoiceQuestion) -> str:
 
 
 def _alone(question: ChoiceQuestion) -> str:
-    return f"Question: {question.text.strip()}\nAnswer:"
+    return questioned(question.text.strip())
 
 
 LETTERS_MODE: Final = FollowingForm(
