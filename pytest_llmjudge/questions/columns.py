@@ -138,7 +138,9 @@ def index_column(row: Row, column: str, count: int, first: int = 0) -> int:
         problem = f'"{column}" says no answer'
         raise BadQuestionError(problem, _UNLABELLED)
     if number is None or not first <= number < first + count:
-        wanted = f"{'a number' if first else 'an index'} from {first} to {first + count - 1}"
+        wanted = f"an index from 0 to {count - 1}"
+        if first:
+            wanted = f"a number from {first} to {first + count - 1}"
         raise _outside(column, value, count, wanted)
     return number - first
 

@@ -111,7 +111,13 @@ def samples_of(
 ) -> tuple[list[dict[str, Any]], dict[str, float]]:
     """Return what was made of each question, in the order of the file, and the accuracies."""
     results = lm_eval.simple_evaluate(
-        model=model, tasks=[task], bootstrap_iters=0, log_samples=True, **options
+        model=model,
+        tasks=[task],
+        # To read all of the harness's own tasks takes a minute, and none is looked up.
+        task_manager=tasks.TaskManager(include_defaults=False),
+        bootstrap_iters=0,
+        log_samples=True,
+        **options,
     )
     (name,) = results["samples"]
     samples = sorted(results["samples"][name], key=lambda one: int(one["doc_id"]))
