@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.formats import Format
 
-__all__ = ["field_at", "has_field", "mapped", "mapped_parts", "mapping_format"]
+__all__ = [
+    "field_at",
+    "has_field",
+    "mapped",
+    "mapped_parts",
+    "mapping_format",
+    "with_own_names",
+]
 
 Value = dict[str, Any]
 
@@ -76,6 +83,16 @@ def mapped_parts(
     return view
 
 
+def with_own_names(problem: str, fields: Mapping[str, str]) -> str:
+    """Name parts in a message as the file does.
+
+    Args:
+        problem: It has the names of parts in quotation marks.
+        fields: Which field each part is.
+    """
+    return _QUOTED.sub(lambda part: f'"{fields.get(part[1], part[1])}"', problem)
+
+
 def has_field(value: Mapping[str, Any], path: str) -> bool:
     """Say whether a record has a field, by its name or a dotted path."""
     return _at(value, path) is not _NOTHING
@@ -88,6 +105,7 @@ def field_at(value: Mapping[str, Any], path: str) -> object:
 
 
 _NOTHING: Final = object()
+_QUOTED: Final = re.compile(r'"([a-z]+)"')
 _INDEX: Final = re.compile(r"\d{1,9}")
 
 

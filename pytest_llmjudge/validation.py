@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import re
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -18,7 +17,7 @@ from pytest_llmjudge.conversations import (
 )
 from pytest_llmjudge.criteria import BadCriteriaError, read_criteria
 from pytest_llmjudge.errors import RecordsError, one_line
-from pytest_llmjudge.fieldmap import has_field, mapped, mapping_format
+from pytest_llmjudge.fieldmap import has_field, mapped, mapping_format, with_own_names
 from pytest_llmjudge.formats import (
     ALPACA,
     ALPACA_EVAL,
@@ -293,11 +292,7 @@ class _Reader:
             check_text_only(value, self._format)
             parts = self._format.read(view)
         except BadRecordError as fault:
-            problem = fault.problem
-            if self._fields:
-                problem = _QUOTED.sub(
-                    lambda name: f'"{self._fields.get(name[1], name[1])}"', problem
-                )
+            problem = with_own_names(fault.problem, self._fields)
             problems.append(Problem(number, problem, fault.hint, cause=fault.cause))
             return None
         for field, text in zip(Parts._fields, parts, strict=True):
@@ -311,7 +306,6 @@ class _Reader:
         return parts
 
 
-_QUOTED: Final = re.compile(r'"([a-z]+)"')
 _NO_PARTS: Final = Parts("", "", "")
 _RESPONSE: Final = "model_response"
 _OWN: Final = {_RESPONSE, "human_score"}

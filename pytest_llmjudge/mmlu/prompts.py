@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.data import Context
-from pytest_llmjudge.errors import PromptError
 from pytest_llmjudge.mmlu.files import LETTERS
-from pytest_llmjudge.questions.tokens import encode_behind, encode_choices
+from pytest_llmjudge.questions.tokens import encode_behind, encode_choices, too_long
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,8 +111,7 @@ def _letters(
     branches = tuple(encode_behind(before, asked, answer, encode) for answer in answers)
     longest = max(map(len, branches))
     if longest >= context:
-        problem = f"a choice has {longest} tokens and the context {context}"
-        raise PromptError(question.id, problem, "leave the question out, or take a larger model")
+        raise too_long(question.id, longest, context)
     room = context - longest
     for count in range(len(shots), -1, -1):
         ids = encode(prompt_text(subject, shots[:count], question, "letters"))

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pytest_llmjudge.questions.base import Row
 
 __all__ = [
-    "UNLABELLED",
     "answer_column",
     "any_column",
     "check_choices",
@@ -28,7 +27,7 @@ __all__ = [
     "texts_column",
 ]
 
-UNLABELLED: Final = "take the validation split: the test split has no answers"
+_UNLABELLED: Final = "take the validation split: the test split has no answers"
 """What to do about a split that says no answers."""
 _TEXT: Final = "write a text"
 _TEXTS: Final = "write a list of texts, in a table as JSON"
@@ -121,25 +120,29 @@ def check_choices(choices: Sequence[object]) -> None:
         raise BadQuestionError(problem, f"a question has 2 to {_MOST}", "number of choices")
 
 
-def index_column(row: Row, column: str, count: int) -> int:
-    """Return a column that holds the index of the right choice, from 0.
+def index_column(row: Row, column: str, count: int, first: int = 0) -> int:
+    """Return a column that holds the number of the right choice, as its index.
 
     Args:
         row: A row of a set whose test split says no answers.
         column: Its column.
         count: How many choices there are.
+        first: The number of the first one.
 
     Raises:
-        BadQuestionError: It holds no such index.
+        BadQuestionError: It holds no such number.
     """
     value = any_column(row, column)
-    index = _whole_number(value)
-    if index == -1 or value in ("", None):
+    number = _whole_number(value)
+    if number == -1 or value in ("", None):
         problem = f'"{column}" says no answer'
-        raise BadQuestionError(problem, UNLABELLED)
-    if index is None or not 0 <= index < count:
-        raise _outside(column, value, count, f"an index from 0 to {count - 1}")
-    return index
+        raise BadQuestionError(problem, _UNLABELLED)
+    if number is None or not first <= number < first + count:
+        wanted = f"an index from 0 to {count - 1}"
+        if first:
+            wanted = f"a number from {first} to {first + count - 1}"
+        raise _outside(column, value, count, wanted)
+    return number - first
 
 
 def letter_column(row: Row, column: str, count: int) -> int:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.questions.base import ChoiceQuestion, Row
 
-__all__ = ["FollowingForm", "lettered", "letters_of"]
+__all__ = ["FollowingForm", "lettered", "letters_of", "questioned"]
 
 
 def _choices(question: ChoiceQuestion) -> Sequence[str]:
@@ -59,6 +59,11 @@ class FollowingForm:
         return AskedChoices(
             tuple((text, f" {answer}") for answer in answers), tuple(map(len, answers))
         )
+
+
+def questioned(text: str) -> str:
+    """Write a question without its choices, up to ``Answer:``."""
+    return f"Question: {text}\nAnswer:"
 
 
 def letters_of(question: ChoiceQuestion) -> Sequence[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.questions.base import TRAIN, BadQuestionError, Draw, ExactQuestion
 from pytest_llmjudge.questions.columns import question_column
+from pytest_llmjudge.questions.following import questioned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,12 +49,8 @@ class _WordProblems:
 
     def prompt(self, question: ExactQuestion, solved: Sequence[ExactQuestion]) -> str:
         """Return what a model reads; see :meth:`.base.ExactForm.prompt`."""
-        shown = "".join(f"{_asked(one)} {one.solution}\n\n" for one in solved)
-        return f"{shown}{_asked(question)}"
-
-
-def _asked(question: ExactQuestion) -> str:
-    return f"Question: {question.text}\nAnswer:"
+        shown = "".join(f"{questioned(one.text)} {one.solution}\n\n" for one in solved)
+        return f"{shown}{questioned(question.text)}"
 
 
 GSM8K: Final = _WordProblems()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from pytest_llmjudge.errors import one_line
+from pytest_llmjudge.errors import count_of, one_line
 from pytest_llmjudge.json_values import kind_of
 from pytest_llmjudge.questions.base import BadQuestionError, ChoiceQuestion
 from pytest_llmjudge.questions.columns import (
@@ -18,7 +18,7 @@ from pytest_llmjudge.questions.columns import (
     inner_texts,
     question_column,
 )
-from pytest_llmjudge.questions.following import FollowingForm
+from pytest_llmjudge.questions.following import FollowingForm, questioned
 
 if TYPE_CHECKING:
     from pytest_llmjudge.questions.base import Row
@@ -34,7 +34,7 @@ def _read(row: Row, column: str) -> ChoiceQuestion:
     labels = inner_list(row, _CHOICES, "label")
     check_choices(choices)
     if len(labels) != len(choices):
-        problem = f"it has {len(choices)} choices and {len(labels)} labels"
+        problem = f"it has {len(choices)} choices and {count_of(len(labels), 'label')}"
         raise BadQuestionError(problem, "give each choice a label", "labels")
     # The harness strips one set's and not the other's; no label begins with a blank.
     key = any_column(row, _ANSWER)
@@ -54,7 +54,7 @@ def _is_same(label: object, key: object) -> bool:
 
 
 def _with_question(question: ChoiceQuestion) -> str:
-    return f"Question: {question.text}\nAnswer:"
+    return questioned(question.text)
 
 
 def _alone(question: ChoiceQuestion) -> str:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.errors import RecordsError, one_line
-from pytest_llmjudge.fieldmap import mapped_parts
+from pytest_llmjudge.fieldmap import mapped_parts, with_own_names
 from pytest_llmjudge.json_values import kind_of
 from pytest_llmjudge.questions.base import BadQuestionError, ChoiceQuestion, Draw
 from pytest_llmjudge.questions.columns import (
@@ -19,7 +19,7 @@ from pytest_llmjudge.questions.columns import (
     question_column,
     texts_column,
 )
-from pytest_llmjudge.questions.following import FollowingForm, lettered, letters_of
+from pytest_llmjudge.questions.following import FollowingForm, lettered, letters_of, questioned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,7 +80,12 @@ def _read(row: Row) -> ChoiceQuestion:
 
 
 def _read_mapped(row: Row, fields: Mapping[str, str]) -> ChoiceQuestion:
-    return replace(_read(mapped_parts(_PARTS, fields, row)), row=row)
+    try:
+        question = _read(mapped_parts(_PARTS, fields, row))
+    except BadQuestionError as fault:
+        problem = with_own_names(fault.problem, fields)
+        raise BadQuestionError(problem, fault.hint, fault.cause) from None
+    return replace(question, row=row)
 
 
 def _header(question: ChoiceQuestion, kind: str) -> str:
@@ -96,7 +101,7 @@ def _with_letters(question: ChoiceQuestion) -> str:
 
 
 def _alone(question: ChoiceQuestion) -> str:
-    return f"Question: {question.text.strip()}\nAnswer:"
+    return questioned(question.text.strip())
 
 
 LETTERS_MODE: Final = FollowingForm(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.questions.base import ChoiceQuestion, Draw
 from pytest_llmjudge.questions.columns import index_column, question_column, text_column
-from pytest_llmjudge.questions.following import FollowingForm
+from pytest_llmjudge.questions.following import FollowingForm, questioned
 
 if TYPE_CHECKING:
     from pytest_llmjudge.questions.base import Row
@@ -24,7 +24,7 @@ def _read(row: Row) -> ChoiceQuestion:
 
 
 def _write(question: ChoiceQuestion) -> str:
-    return f"Question: {question.text}\nAnswer:"
+    return questioned(question.text)
 
 
 PIQA: Final = FollowingForm(

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from pytest_llmjudge.data import Context
 from pytest_llmjudge.errors import PromptError
 
-__all__ = ["Encode", "EncodedChoices", "encode_behind", "encode_choices"]
+__all__ = ["Encode", "EncodedChoices", "encode_behind", "encode_choices", "too_long"]
 
 Encode: TypeAlias = Callable[[str], list[int]]
 """A tokenizer's encoding of the beginning of a text, with the tokens that it puts in front."""
@@ -79,11 +79,16 @@ def encode_behind(ids: Sequence[int], text: str, answer: str, encode: Encode) ->
     return encode(text + answer)[len(ids) :]
 
 
+def too_long(where: str, tokens: int, context: int) -> PromptError:
+    """Return the error that a choice does not fit into the context."""
+    problem = f"a choice has {tokens} tokens and the context {context}"
+    return PromptError(where, problem, "leave the question out, or take a larger model")
+
+
 def _check(where: str, rows: Sequence[tuple[list[int], list[int]]], context: int) -> None:
     longest = max(len(branch) for _, branch in rows)
     if longest > context:
-        problem = f"a choice has {longest} tokens and the context {context}"
-        raise PromptError(where, problem, "leave the question out, or take a larger model")
+        raise too_long(where, longest, context)
     if not all(ids for ids, _ in rows):
         raise PromptError(where, "no token stands before a choice", "give the question a text")
     if not all(branch for _, branch in rows):

@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from pytest_llmjudge.errors import one_line
-from pytest_llmjudge.json_values import kind_of
 from pytest_llmjudge.questions.base import (
     ACC,
     TRAIN,
@@ -18,7 +16,7 @@ from pytest_llmjudge.questions.base import (
     ChoiceQuestion,
     Draw,
 )
-from pytest_llmjudge.questions.columns import UNLABELLED, any_column, question_column, text_column
+from pytest_llmjudge.questions.columns import index_column, question_column, text_column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +48,7 @@ class _GapForm:
         if _GAP not in text:
             problem = f'"sentence" has no "{_GAP}"'
             raise BadQuestionError(problem, "write it where a choice belongs")
-        return ChoiceQuestion(text, choices, _answer(any_column(row, "answer")), None, row)
+        return ChoiceQuestion(text, choices, index_column(row, "answer", 2, first=1), None, row)
 
     def ask(self, question: ChoiceQuestion, solved: Sequence[ChoiceQuestion]) -> AskedChoices:
         """Return what a model is asked; see :meth:`.base.ChoiceForm.ask`."""
@@ -60,17 +58,6 @@ class _GapForm:
         return AskedChoices(
             tuple((f"{shown}{begin}", rest) for begin in beginnings), tuple(map(len, beginnings))
         )
-
-
-def _answer(value: object) -> int:
-    if value in ("1", "2", 1, 2) and type(value) in (str, int):
-        return int(str(value)) - 1
-    if value in ("", None):
-        problem = '"answer" says no answer'
-        raise BadQuestionError(problem, UNLABELLED)
-    shown = f'"{one_line(value, 40)}"' if isinstance(value, str) else kind_of(value)
-    problem = f'"answer" is {shown}, which is none of the 2 choices'
-    raise BadQuestionError(problem, 'write "1" or "2"', "answer outside")
 
 
 def _beginnings(question: ChoiceQuestion) -> list[str]:

@@ -22,7 +22,6 @@ import transformers
 from lm_eval import tasks
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.models.huggingface import HFLM
-from lm_eval.tasks import TaskManager
 from lm_eval.tasks._yaml_loader import load_yaml
 
 from pytest_llmjudge.generation.tokenizers.byte_pairs import END, parse_ranks
@@ -112,12 +111,11 @@ def samples_of(
     model: Theirs, task: Theirs, **options: object
 ) -> tuple[list[dict[str, Any]], dict[str, float]]:
     """Return what was made of each question, in the order of the file, and the accuracies."""
-    # One of its own would first read the files of all tasks there are.
-    manager = TaskManager(include_defaults=False)
     results = lm_eval.simple_evaluate(
         model=model,
         tasks=[task],
-        task_manager=manager,
+        # To read all of the harness's own tasks takes a minute, and none is looked up.
+        task_manager=tasks.TaskManager(include_defaults=False),
         bootstrap_iters=0,
         log_samples=True,
         **options,

@@ -98,6 +98,37 @@ def test_fields_name_the_id(tmp_path: Path) -> None:
     assert record.id == "first"
 
 
+def test_fields_name_what_is_wrong(tmp_path: Path) -> None:
+    """A message has the names of the file's columns."""
+    form = with_fields("t", LETTERS, {"question": "prompt", "answer": "meta.key"})
+    row = {"prompt": "Why?", "choices": ["x", "y"], "meta": {"key": 1}}
+
+    lines = refused(tmp_path, [row, {**row, "prompt": ""}, {**row, "meta": {"key": 9}}], form)
+
+    assert lines == (
+        'own.jsonl: line 2: "prompt" is empty; write a text',
+        (
+            'own.jsonl: line 3: "meta.key" is 9, which is none of the 2 choices; write an index '
+            "from 0 to 1 or a letter from A to B"
+        ),
+    )
+
+
+@pytest.mark.parametrize("text", ["\ud800", "\0"])
+def test_characters_of_all_that_a_prompt_has(text: str, tmp_path: Path) -> None:
+    """The subject and a chain of thought are read by models as well."""
+    thought = rows_of("mmlu_pro")[0][0]
+    form = EXACT_PRESETS["mmlu_pro"]
+    told = [
+        *refused(tmp_path, [{**OWN, "subject": text}]),
+        *refused(tmp_path, [{**thought, "category": f"law{text}"}], form),
+        *refused(tmp_path, [{**thought, "cot_content": text}], form),
+    ]
+
+    assert len(told) == 3
+    assert all("line 1: it holds" in line for line in told)
+
+
 @pytest.mark.parametrize(
     ("rows", "lines"),
     [

@@ -64,6 +64,7 @@ FOUR = {"text": ["a", "b", "c", "d"], "label": ["A", "B", "C", "D"]}
         ("piqa", {"label": 0.0}, 0),
         ("winogrande", {"answer": "2"}, 1),
         ("winogrande", {"answer": 1}, 0),
+        ("winogrande", {"answer": 2.0}, 1),
         ("mmlu_pro", {"options": list("abcdefghij"), "answer": "J"}, 9),
         ("mode letters", {"answer": "C"}, 2),
         ("mode letters", {"answer": "2"}, 2),
@@ -103,7 +104,7 @@ GONE = object()
         ),
         (
             *("arc_easy", {"choices": {"text": ["a", "b"], "label": ["A"]}}),
-            *("it has 2 choices and 1 labels", "give each choice a label"),
+            *("it has 2 choices and 1 label", "give each choice a label"),
         ),
         (
             *("arc_easy", {"choices": FOUR, "answerKey": "E"}),
@@ -144,7 +145,7 @@ GONE = object()
         ("winogrande", {"answer": GONE}, '"answer" is missing', NEEDED),
         (
             *("winogrande", {"answer": "3"}),
-            *('"answer" is "3", which is none of the 2 choices', 'write "1" or "2"'),
+            *('"answer" is "3", which is none of the 2 choices', "write a number from 1 to 2"),
         ),
         (
             *("winogrande", {"sentence": "No gap."}),
