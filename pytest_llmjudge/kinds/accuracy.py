@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 from pytest_llmjudge.accuracy import decide_share, share_of
 from pytest_llmjudge.data import Entry, Side
 from pytest_llmjudge.data.history import Figure
-from pytest_llmjudge.errors import RecordsError, SettingsError, one_line, printable
+from pytest_llmjudge.data.page import Term
+from pytest_llmjudge.data.summary import Statement
+from pytest_llmjudge.errors import RecordsError, SettingsError, count_of, one_line, printable
 from pytest_llmjudge.gates import Decision, unscored, whole_outcome
 from pytest_llmjudge.groups import group_numbers
-from pytest_llmjudge.keys import content_of
+from pytest_llmjudge.keys import content_of, make_key
 from pytest_llmjudge.kinds.accuracy_results import (
     ACCURACY,
     AccuracyLimits,
@@ -35,10 +37,18 @@ from pytest_llmjudge.kinds.overlap import (
 )
 from pytest_llmjudge.kinds.plain import plain_comparison, plain_gates, record_texts
 from pytest_llmjudge.kinds.records import RecordSuite, settled
+from pytest_llmjudge.questions.base import ExactQuestion
 from pytest_llmjudge.settings import BASELINE_KEYWORDS
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
 from pytest_llmjudge.storage.results_reader import saved_content
-from pytest_llmjudge.values import ALL, check_accuracies, check_flag, check_text
+from pytest_llmjudge.values import (
+    ALL,
+    check_accuracies,
+    check_flag,
+    check_path,
+    check_text,
+    integer_check,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -50,19 +60,25 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.kinds.base import Gathered, Sample, Suite
     from pytest_llmjudge.pipeline import JudgeLike
+    from pytest_llmjudge.questions.base import AnyQuestion
     from pytest_llmjudge.recordsfile import Source
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.results_reader import SavedRun
 
 __all__ = [
     "ACCURACY_KEYWORDS",
+    "CUT",
+    "SHOTS_KEYWORDS",
     "AccuracyKind",
     "AccuracySuite",
     "Answer",
     "Given",
     "accuracy_limits",
     "check_accuracy_can_fail",
+    "cut_statement",
+    "no_model_for_set",
     "set_files_checked",
+    "shots_digest",
 ]
 
 _RIGHT = 100.0
@@ -75,6 +91,26 @@ ACCURACY_KEYWORDS: dict[str, Callable[[str, object], object]] = {
     **BASELINE_KEYWORDS,
 }
 """Of the markers of these suites."""
+
+SHOTS_KEYWORDS: dict[str, Callable[[str, object], object]] = {
+    "shots": integer_check(
+        "{value} is no number of solved questions",
+        "a whole number of 0 or more",
+        lambda shots: shots >= 0,
+    ),
+    "shots_from": check_path,
+}
+"""Of those that may show solved questions."""
+
+CUT = Term(
+    "prompts cut",
+    ("prompts cut",),
+    "Prompts that lost their beginning, as the model's context has no room for all of them.",
+)
+"""Under this name the HTML page counts them."""
+
+_DIGEST = 12
+"""Hexadecimal digits of the digest of what is shown solved."""
 
 
 class Answer(Protocol):
@@ -503,6 +539,34 @@ def check_accuracy_can_fail(
         problem = "no answer of it can fail, only its overlap with the training data"
     hint = "set min_accuracy or every_right=True, or compare with --llm-judge-baseline"
     raise SettingsError(where, problem, hint)
+
+
+def no_model_for_set(where: str) -> SettingsError:
+    """Return the error that no model under test is named, where records hold no responses."""
+    hint = "give --llm-judge-checkpoint, or checkpoint= in the marker"
+    return SettingsError(where, "it has no model under test", hint)
+
+
+def cut_statement(cut: int, total: int) -> Statement:
+    """Say how many of all prompts were cut."""
+    text = f"{cut} of {count_of(total, 'prompt')} lost their beginning, because they did not fit"
+    return Statement(text, is_named=True)
+
+
+def shots_digest(drawn: Iterable[Sequence[AnyQuestion]]) -> str | None:
+    """Return a digest of the solved questions before each question; ``None`` without any.
+
+    In another order they are other prompts, as are those with another solution.
+    """
+    shown = {tuple(map(_solved, shots)) for shots in drawn}
+    return make_key(sorted(shown))[:_DIGEST] if any(shown) else None
+
+
+def _solved(question: AnyQuestion) -> tuple[str, ...]:
+    """Return all that is shown of a solved question."""
+    if isinstance(question, ExactQuestion):
+        return (*question.content, question.solution)
+    return (*question.content, str(question.answer))
 
 
 @contextmanager

@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import PromptError, SettingsError, count_of
-from pytest_llmjudge.kinds.accuracy import ACCURACY_KEYWORDS, AccuracyKind, AccuracySuite
+from pytest_llmjudge.kinds.accuracy import ACCURACY_KEYWORDS, AccuracySuite
 from pytest_llmjudge.kinds.base import Marked
-from pytest_llmjudge.values import check_sample
+from pytest_llmjudge.values import check_sample, read_keywords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from pytest_llmjudge.kinds.accuracy import AccuracyKind
     from pytest_llmjudge.pipeline import ModelLike
     from pytest_llmjudge.pipeline.resources import Resources
 
@@ -25,23 +26,26 @@ _OF_SUITES = {*ACCURACY_KEYWORDS, "checkpoint", "sample", "training", "max_overl
 def ask_set(
     where: str,
     kind: AccuracyKind,
+    checks: Mapping[str, Callable[[str, object], object]],
+    file: object,
+    keywords: Mapping[str, object],
+    *,
     resources: Resources,
     model: Callable[[], ModelLike],
-    file: object,
-    **keywords: object,
-) -> tuple[AccuracySuite[Any], tuple[Any, ...]]:
+) -> tuple[Any, ...]:
     """Ask a model a set, as a suite of the same marker would.
 
     Args:
         where: The fixture, for messages.
         kind: Of the suite.
-        resources: Of this process.
-        model: Returns the model under test, or raises the error that there is none.
+        checks: What checks each keyword of the marker.
         file: The set's, from pytest's root folder.
         keywords: Those of the marker that say how is asked, and ``limit``, how many are.
+        resources: Of this process.
+        model: Returns the model under test, or raises the error that there is none.
 
     Returns:
-        The suite, and the value of each record in file order.
+        The value of each record in file order.
 
     Raises:
         LlmJudgeError: An argument cannot be used, or a record has no answer.
@@ -50,9 +54,13 @@ def ask_set(
     for name in values:
         if name in _OF_SUITES:
             keyword, hint = f"{where}: {name}", "leave it out, and assert on the result"
+            if name == "sample":
+                hint = "write limit="
             raise SettingsError(keyword, "it belongs to suites", hint)
+    own = {name: check for name, check in checks.items() if name not in _OF_SUITES}
+    read_keywords(where, values, {**own, "limit": check_sample})
     if "limit" in values:
-        values["sample"] = check_sample(f"{where}: limit", values.pop("limit"))
+        values["sample"] = values.pop("limit")
     # Whoever asks decides; a limit of 0 decides nothing.
     marked = Marked(where, (file,), {**values, "min_accuracy": 0}, resources.root)
     suite = kind.load(marked, replace(resources.settings, baseline=None))
@@ -65,4 +73,4 @@ def ask_set(
     if failed:
         problem = f"{count_of(len(failed), 'record')} of {len(samples)} got no answer"
         raise PromptError(where, problem, f"the first is {failed[0].id}: {failed[0].error}")
-    return suite, tuple(sample.value for sample in samples)
+    return tuple(sample.value for sample in samples)

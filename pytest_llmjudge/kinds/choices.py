@@ -12,14 +12,19 @@ from pytest_llmjudge.data import Measure
 from pytest_llmjudge.data.page import Term
 from pytest_llmjudge.data.summary import NONE, Statement
 from pytest_llmjudge.errors import SettingsError
-from pytest_llmjudge.keys import content_of, make_key
+from pytest_llmjudge.keys import content_of
 from pytest_llmjudge.kinds.accuracy import (
     ACCURACY_KEYWORDS,
+    CUT,
+    SHOTS_KEYWORDS,
     AccuracyKind,
     AccuracySuite,
     accuracy_limits,
     check_accuracy_can_fail,
+    cut_statement,
+    no_model_for_set,
     set_files_checked,
+    shots_digest,
 )
 from pytest_llmjudge.kinds.accuracy_results import OwnFigures
 from pytest_llmjudge.kinds.asked import ask_set
@@ -34,10 +39,10 @@ from pytest_llmjudge.rules import rule_of
 from pytest_llmjudge.settings import RECORD_KEYWORDS, chosen_for
 from pytest_llmjudge.storage.consistent import differs
 from pytest_llmjudge.storage.results_reader import saved_content
-from pytest_llmjudge.values import check_choice, check_path, integer_check, read_keywords
+from pytest_llmjudge.values import check_choice, read_keywords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_llmjudge import suites
@@ -59,8 +64,6 @@ __all__ = ["CHOICES"]
 
 _MARKER: Final = "llm_choices"
 _EXAMPLE: Final = 'llm_choices("arc.jsonl", preset="arc_easy", min_accuracy=0.4)'
-_DIGEST: Final = 12
-"""Hexadecimal digits of the digest of what is shown solved."""
 _TERMS: Final = ("preset", "mode", "shots", "shots_digest", "metric")
 
 
@@ -96,7 +99,9 @@ class _ChoicesKind(AccuracyKind):
         **keywords: object,
     ) -> ChoicesResult:
         """Ask a model the questions of a set."""
-        _, answers = ask_set("choices", self, resources, model, file, **keywords)
+        answers = ask_set(
+            "choices", self, _KEYWORDS, file, keywords, resources=resources, model=model
+        )
         return ChoicesResult(answers)
 
     def reader(self, facts: Mapping[str, Any]) -> Callable[[Source], Sequence[Record]]:
@@ -166,7 +171,7 @@ class _ChoicesKind(AccuracyKind):
 
     def own_figures(self, result: AccuracyResult) -> OwnFigures:
         """Return both accuracies and that of chance, and how many prompts lost their beginning."""
-        both, chance = _both(result), result.terms["chance"]
+        both, chance, cut = _both(result), result.terms["chance"], _count_cut(result)
         cells = (*map(_shown, both.values()), _shown(chance))
         names = (*both, "chance")
         return OwnFigures(
@@ -177,6 +182,7 @@ class _ChoicesKind(AccuracyKind):
                 ("asked as", result.terms["preset"] or result.terms["mode"]),
                 ("shots", str(result.terms["shots"])),
                 *zip(names, cells, strict=True),
+                *((("prompts cut", str(cut)),) if cut else ()),
             ),
             terms=_PAGE_TERMS,
         )
@@ -230,8 +236,7 @@ class _ChoicesSuite(AccuracySuite[ChoiceAnswer]):
         yield "answered", value.shown
 
     def no_model(self) -> SettingsError:
-        hint = "give --llm-judge-checkpoint, or checkpoint= in the marker"
-        return SettingsError(self.name, "it has no model under test", hint)
+        return no_model_for_set(self.name)
 
     def check(self, resources: Resources) -> None:
         from pytest_llmjudge.pipeline.scoring_model import scoring_model
@@ -339,18 +344,12 @@ def _load(
         "mode": keywords.get("mode"),
         "fields": keywords.get("fields"),
         "shots": count,
-        "shots_digest": _digest(drawn.values()),
+        "shots_digest": shots_digest(drawn.values()),
         "metric": metric,
         "chance": round(_chance(questions.values()), 4),
     }
     shots = {name: drawn[name] for name in questions} if drawn else {}
     return loaded, ChoiceSet(form, metric, questions, shots), terms, path
-
-
-def _digest(drawn: Iterable[Sequence[ChoiceQuestion]]) -> str | None:
-    """Return a digest of the questions that are shown solved anywhere; ``None`` without any."""
-    shown = {(*one.content, str(one.answer)) for shots in drawn for one in shots}
-    return make_key(sorted(shown))[:_DIGEST] if shown else None
 
 
 def _chance(questions: Collection[ChoiceQuestion]) -> float:
@@ -406,10 +405,13 @@ def _statements(result: AccuracyResult) -> Iterator[Statement]:
     if share is not None and share.interval[0] <= chance:
         text = f"accuracy is not shown to be above that of chance, {chance:.4f}"
         yield Statement(text, is_named=True)
-    cut = sum(one.facts["is_cut"] for one in result.answered)
+    cut = _count_cut(result)
     if cut:
-        text = f"{cut} of {result.total} prompts lost their beginning, because they did not fit"
-        yield Statement(text, is_named=True)
+        yield cut_statement(cut, result.total)
+
+
+def _count_cut(result: AccuracyResult) -> int:
+    return sum(one.facts["is_cut"] for one in result.answered)
 
 
 _PAGE_TERMS: Final = (
@@ -423,6 +425,7 @@ _PAGE_TERMS: Final = (
         ),
     ),
     Term("chance", ("chance",), "What guessing gives: the mean of one over the number of choices."),
+    CUT,
 )
 _PREDICTIONS: Final = {ACC: "prediction", ACC_NORM: "prediction_norm"}
 """Under which key a record has the letter that is chosen by each metric."""
@@ -430,12 +433,7 @@ _PREDICTIONS: Final = {ACC: "prediction", ACC_NORM: "prediction_norm"}
 _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "preset": check_choice(*CHOICE_PRESETS),
     "mode": check_choice(*CHOICE_MODES),
-    "shots": integer_check(
-        "{value} is no number of solved questions",
-        "a whole number of 0 or more",
-        lambda shots: shots >= 0,
-    ),
-    "shots_from": check_path,
+    **SHOTS_KEYWORDS,
     "metric": check_choice(ACC, ACC_NORM),
     **ACCURACY_KEYWORDS,
     **{

@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pytest_llmjudge.data import Measure
 from pytest_llmjudge.data.page import Term
 from pytest_llmjudge.data.summary import Statement
-from pytest_llmjudge.errors import RecordsError, SettingsError, count_of, one_line
-from pytest_llmjudge.keys import make_key
+from pytest_llmjudge.errors import RecordsError, SettingsError, one_line
 from pytest_llmjudge.kinds.accuracy import (
     ACCURACY_KEYWORDS,
+    CUT,
+    SHOTS_KEYWORDS,
     AccuracyKind,
     AccuracySuite,
     accuracy_limits,
     check_accuracy_can_fail,
+    cut_statement,
+    no_model_for_set,
     set_files_checked,
+    shots_digest,
 )
 from pytest_llmjudge.kinds.accuracy_results import OwnFigures
 from pytest_llmjudge.kinds.asked import ask_set
@@ -25,17 +29,17 @@ from pytest_llmjudge.kinds.exact_results import ExactAnswer, ExactResult, shown_
 from pytest_llmjudge.kinds.markers import GATES
 from pytest_llmjudge.kinds.plain import with_response
 from pytest_llmjudge.kinds.records import check_single_turns, records_file, records_reader
-from pytest_llmjudge.questions.extraction import EXACT, check_extraction, make_extraction
+from pytest_llmjudge.questions.extraction import (
+    EXACT,
+    check_extraction,
+    deciding_filter,
+    make_extraction,
+)
 from pytest_llmjudge.questions.presets import EXACT_PRESETS
 from pytest_llmjudge.rules import rule_of
 from pytest_llmjudge.settings import RAW, RECORD_KEYWORDS, chosen_for
 from pytest_llmjudge.storage.consistent import differs
-from pytest_llmjudge.values import (
-    check_choice,
-    check_path,
-    integer_check,
-    read_keywords,
-)
+from pytest_llmjudge.values import check_choice, integer_check, read_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -59,8 +63,6 @@ __all__ = ["EXACT_ANSWERS", "ExactSuite"]
 
 _MARKER = "llm_exact"
 _EXAMPLE = 'llm_exact("own.json", extract="last-number", min_accuracy=0.5)'
-_DIGITS = 12
-"""Hexadecimal digits of the digest of what is shown solved."""
 
 
 class _Exact(AccuracyKind):
@@ -94,7 +96,9 @@ class _Exact(AccuracyKind):
         **keywords: object,
     ) -> ExactResult:
         """Ask a model the questions of a set."""
-        _, answers = ask_set("exact_match", self, resources, model, file, **keywords)
+        answers = ask_set(
+            "exact_match", self, _KEYWORDS, file, keywords, resources=resources, model=model
+        )
         return ExactResult(answers)
 
     def reader(self, facts: Mapping[str, Any]) -> Callable[[Source], Sequence[Record]]:
@@ -103,12 +107,14 @@ class _Exact(AccuracyKind):
 
     def compared(self, terms: Mapping[str, Any]) -> dict[str, str]:
         """Return what has to be the same for two suites to compare, by name."""
-        compared = {"extraction": str(terms["extract"])}
-        if terms["preset"] is not None:
-            compared |= {"preset": str(terms["preset"]), "number of shots": str(terms["shots"])}
-        if terms["shots_digest"] is not None:
-            compared["digest of the shots"] = str(terms["shots_digest"])
-        return compared
+        # Only what both sides name is compared, so that one without a preset says so.
+        own = {
+            "extraction": terms["extract"],
+            "preset": terms["preset"] or "none",
+            "number of shots": str(terms["shots"]),
+        }
+        digest = terms["shots_digest"]
+        return {**own, "digest of the shots": digest} if digest else own
 
     def plain_record(self, one: AnsweredRecord, terms: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Return the response of a record, and what was extracted from it."""
@@ -130,13 +136,13 @@ class _Exact(AccuracyKind):
             return None
         return shown_answer(record["response"] or "", record["extracted"])
 
-    def is_right(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> bool | None:  # noqa: ARG002
+    def is_right(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> bool | None:
         """Say whether a record of a results file is right by the filter that decides."""
-        first = next(iter(record["filters"].values()), None)
-        if first is None:
+        decides = record["filters"].get(deciding_filter(suite["extract"]))
+        if decides is None:
             return None
-        is_first = record["extracted"] == first["extracted"]
-        return bool(is_first and first["correct"] and first["extracted"] is not None)
+        is_its_own = record["extracted"] == decides["extracted"] is not None
+        return bool(is_its_own and decides["correct"])
 
     def figures(self, result: AccuracyResult) -> dict[str, Any]:
         """Return the right answers by each filter, and how many prompts were cut."""
@@ -153,16 +159,22 @@ class _Exact(AccuracyKind):
 
     def wrong_figures(self, suite: Mapping[str, Any]) -> Iterator[str]:
         """Yield which of these are not those of the records."""
-        records = suite["records"]
-        for name, figures in suite["filters"].items():
-            right = [record["filters"].get(name, {}).get("correct") for record in records]
-            correct = sum(map(bool, right))
+        records, filters = suite["records"], suite["filters"]
+        yield from differs(suite, "cut", sum(record.get("is_cut", False) for record in records))
+        own = [set(record["filters"]) for record in records]
+        is_whole = bool(own) and all(own) and len(own) == suite["total"]
+        # Of a part of the records there is no accuracy.
+        names = set.union(*own) if is_whole else set()
+        if filters.keys() != names or any(names - one for one in own):
+            yield 'its "filters" are not those of its records'
+            return
+        for name, figures in filters.items():
+            correct = sum(record["filters"][name]["correct"] for record in records)
             for problem in (
                 *differs(figures, "correct", correct),
-                *differs(figures, "accuracy", correct / len(records) if records else None),
+                *differs(figures, "accuracy", correct / len(records)),
             ):
                 yield f"filter {one_line(name, 60)}: {problem}"
-        yield from differs(suite, "cut", sum(record.get("is_cut", False) for record in records))
 
     def own_figures(self, result: AccuracyResult) -> OwnFigures:
         """Return what reports show of a suite beside its accuracy."""
@@ -172,12 +184,11 @@ class _Exact(AccuracyKind):
         for name, figures in filters.items() if len(filters) > 1 else ():
             share = f"{figures['accuracy']:.4f} ({figures['correct']} of {result.total})"
             facts.append((name, share))
-            statements.append(Statement(f"{name} of {result.name}: {share}"))
+            statements.append(Statement(f"{name}: {share}", is_named=True))
         cut = _count_cut(result)
         if cut:
             facts.append(("prompts cut", str(cut)))
-            of = f"of {count_of(result.total, 'prompt')} lost their beginning"
-            statements.append(Statement(f"{cut} {of} in {result.name}"))
+            statements.append(cut_statement(cut, result.total))
         return OwnFigures(
             columns=("nothing found",),
             cells=(str(_count_without(result)),),
@@ -243,8 +254,7 @@ class ExactSuite(AccuracySuite[ExactAnswer]):
         """Return the error that no model under test is named."""
         if self._form is None:
             return super().no_model()
-        hint = "give --llm-judge-checkpoint, or checkpoint= in the marker"
-        return SettingsError(self.name, "it has no model under test", hint)
+        return no_model_for_set(self.name)
 
     def inputs(self, root: Path) -> Iterator[tuple[Path, str]]:
         """Yield the files that the suite reads, beside checkpoints."""
@@ -326,13 +336,13 @@ def _load(
         LlmJudgeError: It cannot be used.
     """
     name, form = marked.name, EXACT_PRESETS.get(keywords.get("preset", ""))
-    problem = "it says nothing of a set without a preset"
+    problem, hint = "without a preset it has no meaning", "leave it out, or name a preset"
     if form is not None:
-        problem = "a preset says itself how it is asked"
+        problem, hint = "a preset has its own form and reads its own columns", "leave it out"
     for one in _OF_PRESETS if form is None else _WITHOUT_PRESET:
         if one in keywords:
             where = f"{name}: {one}"
-            raise SettingsError(where, problem, "leave it out")
+            raise SettingsError(where, problem, hint)
     chosen = chosen_for(name, keywords, marked.base, settings, takes_responses=form is None)
     terms: dict[str, Any] = {
         "preset": None if form is None else form.name,
@@ -385,8 +395,7 @@ def _read_preset(
     if shots_from is None:
         return with_form(loaded, form, {}), {}
     solved = read_shots(marked.name, marked.base / shots_from, form, shots, whole)
-    shown = {(*shot.content, shot.reference) for drawn in solved.values() for shot in drawn}
-    says = {"shots": shots, "shots_digest": make_key(sorted(shown))[:_DIGITS]}
+    says = {"shots": shots, "shots_digest": shots_digest(solved.values())}
     return with_form(loaded, form, solved), says
 
 
@@ -429,23 +438,14 @@ _PAGE_TERMS = (
         ("nothing found",),
         "Answers in which the extraction that decides found nothing; they count as wrong.",
     ),
-    Term(
-        "prompts cut",
-        ("prompts cut",),
-        "Prompts that lost their beginning, as the model's context has no room for all of them.",
-    ),
+    CUT,
 )
 _WITHOUT_PRESET = ("prompt", "system", "responses", "fields")
 _OF_PRESETS = ("shots", "shots_from")
 _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "preset": check_choice(*EXACT_PRESETS),
     "extract": check_extraction,
-    "shots": integer_check(
-        "{value} is no number of solved questions",
-        "a whole number of 0 or more",
-        lambda shots: shots >= 0,
-    ),
-    "shots_from": check_path,
+    **SHOTS_KEYWORDS,
     "max_new_tokens": integer_check(
         "{value} is no number of tokens", "a whole number of 1 or more", lambda number: number >= 1
     ),

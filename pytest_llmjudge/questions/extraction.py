@@ -28,6 +28,7 @@ __all__ = [
     "Extraction",
     "Found",
     "check_extraction",
+    "deciding_filter",
     "make_extraction",
 ]
 
@@ -172,6 +173,11 @@ def check_extraction(where: str, value: object) -> str:
         raise _unknown(where, value)
     make_extraction(where, value)
     return value
+
+
+def deciding_filter(name: str) -> str:
+    """Return the name of the filter that decides, of an extraction as users write it."""
+    return _NAMED[name][0].name if name in _NAMED else name.partition(":")[0]
 
 
 def make_extraction(where: str, name: str) -> Extraction:

@@ -686,12 +686,24 @@ def test_set(choices):
 
 def test_wrong(choices):
     choices("none.jsonl", mode="continuation")
+
+def test_sample(choices):
+    choices("own.jsonl", mode="continuation", sample=8)
+
+def test_unknown(choices):
+    choices("own.jsonl", mode="continuation", records=8)
 """,
     )
 
     result = project.run()
 
-    result.assert_outcomes(passed=1, failed=1)
+    result.assert_outcomes(passed=1, failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            "choices: sample: it belongs to suites; write limit=",
+            'choices: unknown keyword "records"; use preset, mode, shots, *, split or limit',
+        ]
+    )
     result.stdout.fnmatch_lines(['*choices: records file "none.jsonl" is not there;*'])
 
 

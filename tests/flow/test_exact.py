@@ -222,9 +222,7 @@ def test_gsm8k(project: Project, dist: tuple[str, ...]) -> None:
     assert suite["records"][0]["response"].startswith(" It is so.\n#### ")
     assert "Question:" not in suite["records"][0]["response"]
     share = flexible / len(rows)
-    shown = (
-        f"flexible-extract of test_exact.py::test_exact: {share:.4f} ({flexible} of {len(rows)})"
-    )
+    shown = f"flexible-extract: {share:.4f} ({flexible} of {len(rows)})"
     assert shown in str(result.stdout)
     prompts = generated(project)
     assert len(prompts) == len(rows)
@@ -255,7 +253,7 @@ def test_prompts_that_lose_their_beginning(project: Project, mode: tuple[str, ..
     suite = the_suite(project)
     assert (suite["cut"], suite["max_new_tokens"]) == (8, 4)
     assert all(record["is_cut"] for record in suite["records"])
-    assert "8 of 8 prompts lost their beginning in test_exact.py::test_exact" in str(result.stdout)
+    assert "8 of 8 prompts lost their beginning, because they did not fit" in str(result.stdout)
     project.run(CHECKPOINT, "--llm-judge-report=again.json", *mode)
     assert the_suite(project, "again.json") == suite
 
@@ -406,11 +404,11 @@ KEYWORDS = (
         ),
         (
             '"data.json", every_right=True, shots=5',
-            "shots: it says nothing of a set without a preset; leave it out",
+            "shots: without a preset it has no meaning; leave it out, or name a preset",
         ),
         (
             '"data.json", every_right=True, preset="gsm8k", prompt="chat"',
-            "prompt: a preset says itself how it is asked; leave it out",
+            "prompt: a preset has its own form and reads its own columns; leave it out",
         ),
         (
             '"data.json", every_right=True, preset="arc_easy"',

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pytest_llmjudge.data import Record
+from pytest_llmjudge.kinds.accuracy import shots_digest
 from pytest_llmjudge.kinds.accuracy_results import AnsweredRecord
 from pytest_llmjudge.kinds.choices import CHOICES
+from pytest_llmjudge.questions.base import ChoiceQuestion, ExactQuestion
 
 
 def saved_record(name: str, *logprobs: float, answer: str = "A", norm: str = "A") -> dict[str, Any]:
@@ -129,3 +132,18 @@ def test_contradictions(suite: dict[str, Any], record: dict[str, Any], problem: 
     edited["records"][0].update(record)
 
     assert problem in list(CHOICES.contradictions(edited))
+
+
+def test_the_digest_of_the_shots() -> None:
+    """It changes with their order and their solutions, and not with how often they are shown."""
+    one = ChoiceQuestion("Which?", ("one", "two"), 0, None, {})
+    other = replace(one, text="What?")
+    sum_of = ExactQuestion("2 + 2?", "4", "2 + 2 = 4", None, {})
+
+    digest = shots_digest([(one, other)])
+
+    assert digest == shots_digest([(one, other), (one, other)])
+    assert digest != shots_digest([(other, one)])
+    assert digest != shots_digest([(replace(one, answer=1), other)])
+    assert shots_digest([(sum_of,)]) != shots_digest([(replace(sum_of, solution="It is 4"),)])
+    assert shots_digest([()]) is None

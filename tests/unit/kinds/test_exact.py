@@ -63,6 +63,23 @@ def test_a_file_without_contradictions() -> None:
     assert [*EXACT_ANSWERS.contradictions(part)] == []
 
 
+def test_filters_in_another_order() -> None:
+    """Whatever sorts a file's names, the filter decides that the extraction names."""
+    filters = {
+        "flexible-extract": {"extracted": "5", "correct": True},
+        "strict-match": {"extracted": None, "correct": False},
+    }
+    record = {**saved_record("a", None, correct=False), "filters": filters}
+    shares = {
+        "flexible-extract": {"correct": 1, "accuracy": 1.0},
+        "strict-match": {"correct": 0, "accuracy": 0.0},
+    }
+    values = {"total": 1, "scored": 1, "correct": 0, "accuracy": 0.0}
+    suite = saved_suite(record, extract="gsm8k", filters=shares, **values)
+
+    assert [*EXACT_ANSWERS.contradictions(suite)] == []
+
+
 FILTER = {"last-number": {"correct": 2, "accuracy": 0.5}}
 SHARE = {"last-number": {"correct": 1, "accuracy": 0.7}}
 OTHER = {"strict-match": {"correct": 1, "accuracy": 0.5}}
@@ -73,10 +90,18 @@ OTHER = {"strict-match": {"correct": 1, "accuracy": 0.5}}
     [
         (saved_suite(filters=FILTER), 'filter last-number: its "correct" is 2'),
         (saved_suite(filters=SHARE), 'filter last-number: its "accuracy" is 0.7'),
-        (saved_suite(filters=OTHER), 'filter strict-match: its "correct" is 1'),
+        (saved_suite(filters=OTHER), 'its "filters" are not those of its records'),
+        (saved_suite(filters={}), 'its "filters" are not those of its records'),
+        (
+            saved_suite(
+                saved_record("a", "5", correct=True), saved_record("b", None, correct=None)
+            ),
+            'its "filters" are not those of its records',
+        ),
         (saved_suite(cut=1), 'its "cut" is 1'),
         (saved_suite(accuracy=0.6), 'its "accuracy" is 0.6'),
-        (saved_suite(records=[]), 'filter last-number: its "correct" is 1'),
+        (saved_suite(records=[]), 'its "filters" are not those of its records'),
+        (saved_suite(extract="exact"), 'a: its "correct" is true, and by its answer null'),
         (
             saved_suite(
                 saved_record("a", None, correct=True), saved_record("b", None, correct=False)
@@ -97,7 +122,11 @@ def test_what_has_to_be_the_same() -> None:
     own = {"preset": None, "extract": "exact", "shots": 0, "shots_digest": None}
     preset = {"preset": "gsm8k", "extract": "gsm8k", "shots": 5, "shots_digest": "abc"}
 
-    assert EXACT_ANSWERS.compared(own) == {"extraction": "exact"}
+    assert EXACT_ANSWERS.compared(own) == {
+        "extraction": "exact",
+        "preset": "none",
+        "number of shots": "0",
+    }
     assert EXACT_ANSWERS.compared(preset) == {
         "extraction": "gsm8k",
         "preset": "gsm8k",
