@@ -45,11 +45,17 @@ def why_it_cannot_fail(
         return None
     measure, average = before.measure, math.fsum(old) / len(old)
     if measure.higher_is_better and average <= rule.margin:
-        problem = (
-            f"{rule.option} {rule.margin:g} allows the loss of all that the baseline "
-            f"scored, {points(average)} {measure.unit}"
+        problem, hint = (
+            f"the baseline scored 0 {measure.unit}, which leaves nothing to lose",
+            "ask what its model can answer",
         )
-        return problem, f"allow fewer {measure.unit}"
+        if average:
+            problem = (
+                f"{rule.option} {rule.margin:g} allows the loss of all that the baseline "
+                f"scored, {points(average)} {measure.unit}"
+            )
+            hint = f"allow fewer {measure.unit}"
+        return problem, hint
     if rule.must_prove:
         return None
     groups = group_numbers(name for _, name in paired)

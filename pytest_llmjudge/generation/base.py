@@ -384,7 +384,7 @@ class LocalModel(Model, Replies, Generic[Info, Loaded]):
             f"an answer of {max_new_tokens} tokens fills the context of {self.context_length}, "
             "prompt included"
         )
-        return PromptError(str(self.path), problem, "allow fewer new tokens")
+        return PromptError(str(self.path), problem, "allow fewer with max_new_tokens=")
 
     def _broken(self, index: int) -> Completion:
         """Report that logits of an answer were NaN or infinite."""

@@ -407,29 +407,52 @@ def _reader(preset: str | None, terms: Mapping[str, Any]) -> Callable[[Source], 
         terms: As :func:`.records_reader` takes them, of a suite without one.
     """
     if preset is None:
-        return partial(_with_references, records_reader(terms))
+        return partial(_with_references, terms, records_reader(terms))
     from pytest_llmjudge.questions.files import read_questions
 
     return partial(read_questions, form=EXACT_PRESETS[preset], gates=GATES)
 
 
 def _with_references(
-    read: Callable[[Source], tuple[Record, ...]], source: Source
+    terms: Mapping[str, Any], read: Callable[[Source], tuple[Record, ...]], source: Source
 ) -> tuple[Record, ...]:
     """Read records, each of which has a reference.
 
     Raises:
-        RecordsError: One has none.
+        RecordsError: One has none, or they are questions with choices.
     """
     from pytest_llmjudge.prompts import is_blank
+    from pytest_llmjudge.recordsfile import read_contents
 
-    records = read(source)
+    may_have_choices = terms["fields"] is None and terms["responses"] is None
+    try:
+        records = read(source)
+    except RecordsError:
+        if may_have_choices:
+            _check_no_choices(source, read_contents(source).values)
+        raise
+    if may_have_choices:
+        _check_no_choices(source, [record.fields for record in records])
     lacking = [record for record in records if is_blank(record.output)]
     if lacking:
         some = f"{len(lacking)} of {len(records)} records (the first is {lacking[0].id})"
         problem, hint = f"there is no reference in {some}", "leave them out; an answer is that of a"
         raise RecordsError(source.path.name, problem, f"{hint} reference")
     return records
+
+
+def _check_no_choices(source: Source, rows: Sequence[object]) -> None:
+    """Refuse questions with choices, of which a record's prompt would show none.
+
+    Raises:
+        RecordsError: They are.
+    """
+    from pytest_llmjudge.questions.files import marker_of_choices
+
+    marker = marker_of_choices(rows)
+    if marker is not None:
+        problem = "its questions have choices, which the prompts of records do not show"
+        raise RecordsError(source.path.name, problem, f"it reads like {marker}")
 
 
 _PAGE_TERMS = (

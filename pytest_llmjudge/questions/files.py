@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.fieldmap import field_at, has_field
+from pytest_llmjudge.formats import fits_any
 from pytest_llmjudge.json_values import kind_of, listed
 from pytest_llmjudge.questions.base import BadQuestionError, ExactQuestion
 from pytest_llmjudge.questions.presets import CHOICE_MODES, CHOICE_PRESETS, EXACT_PRESETS
@@ -15,12 +16,12 @@ from pytest_llmjudge.recordsfile import read_contents
 from pytest_llmjudge.validation import Problem, bad_characters, odd_values, refuse, taken
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from pytest_llmjudge.questions.base import AnyQuestion, Form
     from pytest_llmjudge.recordsfile import Contents, Source
 
-__all__ = ["questions_in", "read_questions"]
+__all__ = ["marker_of_choices", "questions_in", "read_questions"]
 
 
 class _Checked(NamedTuple):
@@ -135,23 +136,51 @@ def _check_columns(content: Contents, form: Form[AnyQuestion]) -> None:
     lacking = [column for column in form.columns if not any(has_field(row, column) for row in rows)]
     if not lacking:
         return
-    columns = dict.fromkeys(column for row in rows for column in row)
-    like = None if form.fields else _marker_for(columns)
-    hint = f"its columns are {listed(columns)}" if like is None else f"it reads like {like}"
+    columns = _columns(rows)
+    like = None if form.fields else _marker_for(columns, _MARKERS)
+    hint = _columns_hint(form, lacking, columns) if like is None else f"it reads like {like}"
     problem = f"no row has {listed(lacking)}, which {form.name} needs"
     raise RecordsError(content.name, problem, hint)
 
 
-_MARKERS: Final[tuple[tuple[str, Mapping[str, Form[Any]]], ...]] = (
+def _columns(rows: Iterable[Mapping[str, object]]) -> dict[str, None]:
+    return dict.fromkeys(column for row in rows for column in row)
+
+
+def _columns_hint(
+    form: Form[AnyQuestion], lacking: Collection[str], columns: Collection[str]
+) -> str:
+    """Say what to do about columns that are none of a set that is known."""
+    if form.fields:
+        return f"correct fields=: the columns are {listed(columns)}"
+    if fits_any(columns):
+        return "it reads like records, which llm_exact and llm_judge take"
+    if form.name not in CHOICE_MODES:
+        return f"its columns are {listed(columns)}: name a file of the public set"
+    pairs = ", ".join(f'"{column}": "…"' for column in lacking)
+    return f"name yours with fields={{{pairs}}}: there are {listed(columns)}"
+
+
+def marker_of_choices(rows: Iterable[object]) -> str | None:
+    """Return the marker that takes rows of questions with choices; ``None`` for other rows."""
+    columns = _columns(row for row in rows if isinstance(row, dict))
+    return _marker_for(columns, _CHOICE_MARKERS)
+
+
+_Markers: TypeAlias = "tuple[tuple[str, Mapping[str, Form[Any]]], ...]"
+_CHOICE_MARKERS: Final[_Markers] = (
     ('llm_choices(…, preset="{}")', CHOICE_PRESETS),
     ('llm_choices(…, mode="{}")', CHOICE_MODES),
+)
+_MARKERS: Final[_Markers] = (
+    *_CHOICE_MARKERS,
     ('llm_exact(…, preset="{}")', EXACT_PRESETS),
 )
 
 
-def _marker_for(columns: Mapping[str, object]) -> str | None:
-    """Return the marker that takes a file with these columns."""
-    for marker, forms in _MARKERS:
+def _marker_for(columns: Mapping[str, object], markers: _Markers) -> str | None:
+    """Return the first of some markers that takes a file with these columns."""
+    for marker, forms in markers:
         for name, form in forms.items():
             if columns.keys() >= set(form.columns):
                 return marker.format(name)

@@ -467,6 +467,20 @@ def test_markers_that_cannot_be_used(
             ),
         ),
         (
+            [{"question": "Why?", "choices": ["x", "y"], "answer": answer} for answer in "AB"],
+            "",
+            (
+                "data.json: its questions have choices, which the prompts of records do not show; "
+                'it reads like llm_choices(…, mode="letters")'
+            ),
+        ),
+        (
+            [{"question": "Why?", "choices": ["x", "y"], "answer": 1}],
+            "",
+            'it reads like llm_choices(…, mode="letters")',
+        ),
+        (rows_of("hellaswag")[0], "", 'it reads like llm_choices(…, preset="hellaswag")'),
+        (
             [{"question": "Why?", "answer": "#### 1"}],
             ', preset="gsm8k", shots_from="data.json", shots=1',
             "data.json: all of its 1 questions are questions of the suite; name solved questions",

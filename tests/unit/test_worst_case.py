@@ -96,6 +96,16 @@ def test_exams_beside_the_gate_itself(right: str) -> None:
     assert (why is None) is not decide_baseline(compare(old, worst)).passed
 
 
+def test_nothing_to_lose() -> None:
+    """A baseline that is at 0 allows no fewer points to be lost."""
+    old = exam("." * 8)
+
+    assert why_it_cannot_fail(old, keys(old), Rule()) == (
+        "the baseline scored 0 points, which leaves nothing to lose",
+        "ask what its model can answer",
+    )
+
+
 def test_what_is_not_compared_fails() -> None:
     """A baseline without these records is refused by the gate, which so can fail."""
     old = side(*[80] * 3)

@@ -272,14 +272,27 @@ def test_own_files_and_presets(tmp_path: Path) -> None:
     assert refused(tmp_path, [{"prompt": "x", "options": ["a", "b"]}]) == (
         (
             'own.jsonl: no row has "question", "choices" and "answer", which letters needs; '
-            'its columns are "prompt" and "options"'
+            'name yours with fields={"question": "…", "choices": "…", "answer": "…"}: there are '
+            '"prompt" and "options"'
+        ),
+    )
+    assert refused(tmp_path, [{"instruction": "x", "output": "y"}]) == (
+        (
+            'own.jsonl: no row has "question", "choices" and "answer", which letters needs; '
+            "it reads like records, which llm_exact and llm_judge take"
+        ),
+    )
+    assert refused(tmp_path, [{"passage": "x", "label": 0}], CHOICE_PRESETS["piqa"]) == (
+        (
+            'own.jsonl: no row has "goal", "sol1" and "sol2", which piqa needs; its columns are '
+            '"passage" and "label": name a file of the public set'
         ),
     )
     form = with_fields("t", LETTERS, {"question": "prompt"})
     assert refused(tmp_path, [OWN], form) == (
         (
             'own.jsonl: no row has "prompt", which letters needs; '
-            'its columns are "question", "choices" and "answer"'
+            'correct fields=: the columns are "question", "choices" and "answer"'
         ),
     )
 

@@ -160,7 +160,7 @@ def test_an_answer_that_leaves_no_room_for_a_prompt(saved: Path) -> None:
         0,
         None,
         error=f"{saved}: an answer of {CONTEXT} tokens fills the context of {CONTEXT}, prompt "
-        "included; allow fewer new tokens",
+        "included; allow fewer with max_new_tokens=",
     )
 
 
