@@ -8,14 +8,14 @@ from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.fieldmap import field_at, has_field
 from pytest_llmjudge.json_values import kind_of, listed
-from pytest_llmjudge.questions.base import BadQuestionError
+from pytest_llmjudge.questions.base import BadQuestionError, ExactQuestion
 from pytest_llmjudge.questions.presets import CHOICE_MODES, CHOICE_PRESETS, EXACT_PRESETS
 from pytest_llmjudge.records import content_id, unique_ids
 from pytest_llmjudge.recordsfile import read_contents
 from pytest_llmjudge.validation import Problem, bad_characters, odd_values, refuse, taken
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from pytest_llmjudge.questions.base import AnyQuestion, Form
     from pytest_llmjudge.recordsfile import Contents, Source
@@ -105,9 +105,16 @@ def _read(
     except BadQuestionError as fault:
         problems.append(Problem(number, fault.problem, fault.hint, cause=fault.cause))
         return None
-    for text in (own or "", *question.content, question.reference):
+    for text in dict.fromkeys((own or "", *_texts(question))):
         problems += bad_characters(number, "", text)
     return _Checked(own, question, row) if len(problems) == before else None
+
+
+def _texts(question: AnyQuestion) -> Iterator[str]:
+    """Yield all of a question that a model reads or a results file names."""
+    yield from (*question.content, question.reference, question.subject or "")
+    if isinstance(question, ExactQuestion):
+        yield question.solution
 
 
 def _own_id(value: object) -> str | None:
