@@ -25,7 +25,12 @@ from pytest_llmjudge.kinds.exact_results import ExactAnswer, ExactResult, shown_
 from pytest_llmjudge.kinds.markers import GATES
 from pytest_llmjudge.kinds.plain import with_response
 from pytest_llmjudge.kinds.records import check_single_turns, records_file, records_reader
-from pytest_llmjudge.questions.extraction import EXACT, check_extraction, make_extraction
+from pytest_llmjudge.questions.extraction import (
+    EXACT,
+    check_extraction,
+    deciding_filter,
+    make_extraction,
+)
 from pytest_llmjudge.questions.presets import EXACT_PRESETS
 from pytest_llmjudge.rules import rule_of
 from pytest_llmjudge.settings import RAW, RECORD_KEYWORDS, chosen_for
@@ -130,13 +135,13 @@ class _Exact(AccuracyKind):
             return None
         return shown_answer(record["response"] or "", record["extracted"])
 
-    def is_right(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> bool | None:  # noqa: ARG002
+    def is_right(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> bool | None:
         """Say whether a record of a results file is right by the filter that decides."""
-        first = next(iter(record["filters"].values()), None)
+        # Tools that write a file anew may sort what stands in it.
+        first = record["filters"].get(deciding_filter(suite["extract"]))
         if first is None:
             return None
-        is_first = record["extracted"] == first["extracted"]
-        return bool(is_first and first["correct"] and first["extracted"] is not None)
+        return bool(first["correct"]) and first["extracted"] is not None
 
     def figures(self, result: AccuracyResult) -> dict[str, Any]:
         """Return the right answers by each filter, and how many prompts were cut."""
@@ -153,7 +158,11 @@ class _Exact(AccuracyKind):
 
     def wrong_figures(self, suite: Mapping[str, Any]) -> Iterator[str]:
         """Yield which of these are not those of the records."""
-        records = suite["records"]
+        records, decides = suite["records"], deciding_filter(suite["extract"])
+        for record in records:
+            first = record["filters"].get(decides, {"extracted": None})["extracted"]
+            if record["extracted"] != first:
+                yield f'{record["id"]}: its "extracted" is not what {decides} found'
         for name, figures in suite["filters"].items():
             right = [record["filters"].get(name, {}).get("correct") for record in records]
             correct = sum(map(bool, right))

@@ -29,6 +29,7 @@ __all__ = [
     "Extraction",
     "Found",
     "check_extraction",
+    "deciding_filter",
     "make_extraction",
 ]
 
@@ -202,6 +203,11 @@ def make_extraction(where: str, name: str) -> Extraction:
         reach = partial(_in_json, _steps(where, rest))
         return Extraction(name, (_Json(kind, reach, reach, _bare_json),))
     raise _unknown(where, name)
+
+
+def deciding_filter(name: str) -> str:
+    """Return the name of the filter that decides, of an extraction that there is."""
+    return _NAMED[name][0].name if name in _NAMED else name.partition(":")[0]
 
 
 def _unknown(where: str, value: object) -> SettingsError:
