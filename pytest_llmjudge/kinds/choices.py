@@ -32,7 +32,8 @@ from pytest_llmjudge.kinds.choices_run import ChoiceSet, ChoicesRun
 from pytest_llmjudge.kinds.markers import GATES
 from pytest_llmjudge.kinds.records import records_file
 from pytest_llmjudge.questions.answers import ChoiceAnswer, ChoicesResult, lettered_choice
-from pytest_llmjudge.questions.base import ACC, ACC_NORM, LETTERS
+from pytest_llmjudge.questions.base import ACC, ACC_NORM, LETTERS, ChoiceQuestion, by_length
+from pytest_llmjudge.questions.following import FollowingForm
 from pytest_llmjudge.questions.modes import with_fields
 from pytest_llmjudge.questions.presets import CHOICE_MODES, CHOICE_PRESETS
 from pytest_llmjudge.rules import rule_of
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.kinds.base import Marked, Suite
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.pipeline.resources import Resources
-    from pytest_llmjudge.questions.base import ChoiceForm, ChoiceQuestion
+    from pytest_llmjudge.questions.base import ChoiceForm
     from pytest_llmjudge.recordsfile import Source
     from pytest_llmjudge.settings import Settings
 
@@ -64,6 +65,8 @@ __all__ = ["CHOICES"]
 
 _MARKER: Final = "llm_choices"
 _EXAMPLE: Final = 'llm_choices("arc.jsonl", preset="arc_easy", min_accuracy=0.4)'
+_ROUNDING: Final = 1e-6
+"""By which log-probabilities of a results file may be wrong."""
 _TERMS: Final = ("preset", "mode", "shots", "shots_digest", "metric")
 
 
@@ -152,8 +155,9 @@ class _ChoicesKind(AccuracyKind):
     def wrong_figures(self, suite: Mapping[str, Any]) -> Iterator[str]:
         """Yield which of these are not those of the records, and whether chance is not."""
         records = suite["records"]
+        form = _form(self.marker, {name: suite[name] for name in ("preset", "mode")})
         for record in records:
-            yield from _wrong_choice(record)
+            yield from _wrong_choice(record, form)
         is_whole = bool(records) and len(records) == suite["total"]
         for metric, name in _PREDICTIONS.items():
             right = [record[name] == record["answer"] for record in records]
@@ -377,7 +381,7 @@ def _both(result: AccuracyResult) -> dict[str, float | None]:
     }
 
 
-def _wrong_choice(record: Mapping[str, Any]) -> Iterator[str]:
+def _wrong_choice(record: Mapping[str, Any], form: ChoiceForm) -> Iterator[str]:
     """Yield what of a record of a results file is not that of its choices."""
     count, logprobs = len(record["choices"]), record["logprobs"]
     for name in ("answer", *_PREDICTIONS.values()):
@@ -394,6 +398,16 @@ def _wrong_choice(record: Mapping[str, Any]) -> Iterator[str]:
     if letter is None or logprobs[LETTERS.index(letter)] < max(logprobs):
         shown = "null" if letter is None else letter
         yield f'{record["id"]}: its "prediction" is {shown}, and another choice is likelier'
+    if not isinstance(form, FollowingForm):
+        # What it divides by is not in the file.
+        return
+    question = ChoiceQuestion(record["instruction"], tuple(record["choices"]), 0, None, {})
+    normed = by_length(logprobs, [len(answer) for answer in form.answers(question)])
+    letter = record["prediction_norm"]
+    if letter is None or normed[LETTERS.index(letter)] < max(normed) - _ROUNDING:
+        shown = "null" if letter is None else letter
+        problem = f'its "prediction_norm" is {shown}, and another choice is likelier for its length'
+        yield f"{record['id']}: {problem}"
 
 
 def _shown(share: float | None) -> str:

@@ -13,6 +13,7 @@ from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.kinds.scored_run import ScoredRecordsRun
 from pytest_llmjudge.questions.answers import ChoiceAnswer
 from pytest_llmjudge.questions.base import Draw
+from pytest_llmjudge.values import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ChoiceSet", "ChoicesRun"]
 
+_NUMBERS: Final = (int, float)
 _ROUNDING: Final = 1e-3
 """By which a log-probability may be above 0."""
 
@@ -163,6 +165,10 @@ class ChoicesRun(ScoredRecordsRun[ChoiceAnswer]):
             )
             hint = "give a log-probability for each branch of each context"
             return CheckpointError(where, problem, hint)
+        odd = [value for value in values if type(value) is bool or not isinstance(value, _NUMBERS)]
+        if odd:
+            problem = f"score() gave {shown(odd[0])} for record {record}"
+            return CheckpointError(where, problem, "give floats")
         if any(value > _ROUNDING for value in values):
             problem = f"score() gave a log-probability above 0 for record {record}"
             return CheckpointError(where, problem, "give the logarithm, not its negative")
@@ -196,4 +202,4 @@ def _length(task: EncodedChoices) -> int:
 
 def _is_logprob(value: object) -> bool:
     # An integer of a user's model may be larger than any float.
-    return isinstance(value, (int, float)) and abs(value) <= sys.float_info.max
+    return isinstance(value, _NUMBERS) and abs(value) <= sys.float_info.max

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import unicodedata
 import warnings
 from collections import deque
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
 from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pytest_llmjudge.errors import ExtractionError, SettingsError, one_line
+from pytest_llmjudge.errors import ExtractionError, SettingsError, one_line, storable
 from pytest_llmjudge.values import shown
 
 if TYPE_CHECKING:
@@ -41,6 +42,13 @@ EXTRACTIONS: Final = (
 
 _SECONDS: Final = 1.0
 """How long a pattern of the user's may search one text, in seconds of this process's own time."""
+_REPETITIONS: Final = 100_000
+"""The most that the counts of a pattern multiply to: each is written out in memory."""
+_TRIED: Final = 1_000_000
+"""Characters of a text that may be read in vain for JSON."""
+_DIGITS: Final = 1000
+"""Of a fraction that is reduced, which takes long for more."""
+_INDEX_DIGITS: Final = 18
 _SHOWN: Final = 60
 
 
@@ -248,15 +256,18 @@ def _last_number(text: str) -> Found | None:
     last = _last(_NUMBER.finditer(text))
     if last is None:
         return None
-    value: Decimal | Fraction
-    if last["below"]:
-        value = Fraction(int(Decimal(last["above"])), int(Decimal(last["below"])))
-    else:
+    # The sign is read with the digits: Decimal rounds what is negated afterwards.
+    sign = _MINUS[0] if last["sign"] in _MINUS else ""
+    if last["below"] is None:
         exponent = (last["exponent"] or "0").replace(_MINUS[1], _MINUS[0])
-        value = Decimal(f"{last['digits'].replace(',', '')}e{exponent}")
-    return Found(last[0], -value if last["sign"] in _MINUS else value)
+        return Found(last[0], Decimal(f"{sign}{last['digits'].replace(',', '')}e{exponent}"))
+    above, below = last["above"], last["below"]
+    if len(above) + len(below) > _DIGITS:
+        return Found(last[0], last[0])
+    return Found(last[0], Fraction(int(f"{sign}{above}"), int(below)))
 
 
+_COUNT: Final = re.compile(r"(?s)\\.|\{(\d+)(?:,\d*)?\}")
 _LITERAL_BRACE: Final = re.compile(r"(?s)(\\N\{[^}]*\}|\\.)|\{(?!\d*,?\d*\})")
 
 
@@ -283,8 +294,18 @@ def _compiled(where: str, pattern: str) -> regex.Pattern[str]:
             # Of sets within sets, which the two modules read differently.
             warnings.simplefilter("error", FutureWarning)
             re.compile(pattern)
+            counts = (int(one[1]) for one in _COUNT.finditer(pattern) if one[1])
+            if math.prod(count or 1 for count in counts) > _REPETITIONS:
+                raise re.error("it repeats too often")  # noqa: EM101
             return regex.compile(_LITERAL_BRACE.sub(_escaped, pattern), regex.VERSION0)
-    except (re.error, regex.error, OverflowError, RecursionError, FutureWarning) as error:
+    except (
+        re.error,
+        regex.error,
+        ValueError,
+        OverflowError,
+        RecursionError,
+        FutureWarning,
+    ) as error:
         problem = f'"{one_line(pattern, _SHOWN)}" is no pattern ({one_line(str(error), _SHOWN)})'
         raise SettingsError(where, problem, hint) from None
 
@@ -327,39 +348,44 @@ def _not_a_number(name: str) -> object:
 
 
 _OPENING: Final = re.compile(r"[{\[]")
-_JSON: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_not_a_number)
+_JSON: Final = json.JSONDecoder(
+    parse_int=Decimal, parse_float=Decimal, parse_constant=_not_a_number
+)
+_UNROUNDED: Final = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX)
 
 
 def _in_json(steps: Sequence[str], text: str) -> Found | None:
-    """Follow a path in the first JSON object of a text, or the first array if it begins so."""
+    """Follow a path in the first JSON object of a text, or the first array if it begins so.
+
+    What is nested too deeply has nothing, and neither has a text of a great many brackets.
+    """
     kind = list if steps[0].isdecimal() else dict
-    end = 0
-    while opened := _OPENING.search(text, end):
-        value, end = _decoded(text, opened.start())
-        if isinstance(value, kind):
-            return _of_json(_at(steps, value))
+    end = tried = 0
+    while tried <= _TRIED and (opened := _OPENING.search(text, end)):
+        start = opened.start()
+        try:
+            value, end = _JSON.raw_decode(text, start)
+            if isinstance(value, kind):
+                return _of_json(_at(steps, value))
+        except RecursionError:
+            # What begins within it would be as deep.
+            return None
+        except json.JSONDecodeError as error:
+            end, tried = start + 1, tried + error.pos - start
+        except (ValueError, InvalidOperation):
+            end = start + 1
     return None
-
-
-def _decoded(text: str, start: int) -> tuple[object, int]:
-    """Return the JSON value that begins somewhere, if one does, and where to read on."""
-    try:
-        return _JSON.raw_decode(text, start)
-    except RecursionError:
-        # What begins within it would be as deep.
-        return None, len(text)
-    except (ValueError, InvalidOperation):
-        return None, start + 1
 
 
 def _at(steps: Sequence[str], value: object) -> object:
     for step in steps:
         if isinstance(value, dict):
             value = value.get(step)
-        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
-            value = value[int(step)]
-        else:
+            continue
+        is_index = step.isdecimal() and len(step) <= _INDEX_DIGITS
+        if not isinstance(value, list) or not is_index or int(step) >= len(value):
             return None
+        value = value[int(step)]
     return value
 
 
@@ -367,22 +393,50 @@ def _of_json(value: object) -> Found | None:
     if value is None:
         return None
     if isinstance(value, str):
-        return _whole(value)
+        return _whole(storable(value))
     if isinstance(value, bool):
         # True is equal to the number 1.
         return Found(str(value).lower(), str(value).lower())
-    if isinstance(value, (int, Decimal)):
+    if isinstance(value, Decimal):
         return Found(str(value), value)
-    return Found(json.dumps(value, ensure_ascii=False, default=float), value)
+    return Found(_written(value), _canonical(value))
+
+
+def _written(value: object) -> str:
+    """Write a JSON value with all digits of its numbers, which json would round."""
+    if isinstance(value, dict):
+        fields = (f"{_quoted(key)}: {_written(one)}" for key, one in value.items())
+        return f"{{{', '.join(fields)}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    return str(value) if isinstance(value, Decimal) else _quoted(value)
+
+
+def _quoted(value: object) -> str:
+    return storable(json.dumps(value, ensure_ascii=False))
+
+
+def _canonical(value: object) -> str:
+    """Write a JSON value so that equal ones are the same: true is not 1, and 1.0 is."""
+    if isinstance(value, dict):
+        fields = (f"{json.dumps(key)}: {_canonical(one)}" for key, one in sorted(value.items()))
+        return f"{{{', '.join(fields)}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_canonical, value))}]"
+    if isinstance(value, Decimal):
+        return str(_UNROUNDED.normalize(value)) if value else "0"
+    return json.dumps(value)
 
 
 def _bare_json(text: str) -> Found:
     """Take a reference that is no JSON: a number, or a text."""
     found = _plain(text)
     try:
-        return Found(found.text, Decimal(found.text))
+        number = Decimal(found.text)
     except InvalidOperation:
         return found
+    # Nothing can be compared with a signaling NaN.
+    return Found(found.text, number) if number.is_finite() else found
 
 
 # The filters of the task gsm8k of lm-evaluation-harness 0.4.13, and what its exact_match ignores.

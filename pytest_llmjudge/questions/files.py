@@ -106,15 +106,15 @@ def _read(
     except BadQuestionError as fault:
         problems.append(Problem(number, fault.problem, fault.hint, cause=fault.cause))
         return None
-    for text in (own or "", *_texts(question)):
+    for text in dict.fromkeys((own or "", *_texts(question))):
         problems += bad_characters(number, "", text)
     return _Checked(own, question, row) if len(problems) == before else None
 
 
 def _texts(question: AnyQuestion) -> Iterator[str]:
     """Yield all that a prompt may have of a question, and what an answer is compared with."""
-    yield from (*question.content, question.subject or "", question.reference)
-    if isinstance(question, ExactQuestion) and question.solution != question.reference:
+    yield from (*question.content, question.reference, question.subject or "")
+    if isinstance(question, ExactQuestion):
         yield question.solution
 
 

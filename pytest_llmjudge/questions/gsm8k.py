@@ -5,6 +5,7 @@ Its rows are those of ``openai/gsm8k`` on Hugging Face.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -41,7 +42,7 @@ class _WordProblems:
         """Read a row; see :meth:`.base.Form.parse`."""
         text, answer = question_column(row, "question"), question_column(row, "answer")
         _, mark, number = answer.rpartition(_MARK)
-        if not mark or not number.strip():
+        if not mark or not re.search(r"[0-9]", number):
             problem = f'"answer" has no number behind "{_MARK.strip()}"'
             hint = f'end it with "{_MARK}" and the number'
             raise BadQuestionError(problem, hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -109,8 +110,9 @@ def draw_shots(
     """
     asked = [form.parse(record.fields) for record in records]
     pool = [form.parse(record.fields) for record in solved]
-    own = {question.content for question in asked}
-    if all(question.content in own for question in pool):
+    own = [_folded(question) for question in asked]
+    folded = {one.content: _folded(one) for one in pool}
+    if {*folded.values()} <= {*own}:
         problem = f"all of its {len(pool)} questions are questions of the suite"
         raise RecordsError(name, problem, _OTHER)
     drawn = [*_draw(name, form.draw, count, asked, pool)]
@@ -121,8 +123,8 @@ def draw_shots(
         problem = f"{blank} of its questions that are shown have no solution"
         raise RecordsError(name, problem, "name the split whose questions are solved")
     told = sum(
-        any(shot.content == question.content for shot in shots)
-        for question, shots in zip(asked, drawn, strict=True)
+        any(folded[shot.content] == question for shot in shots)
+        for question, shots in zip(own, drawn, strict=True)
     )
     if told:
         problem = f"{told} of the suite's {len(asked)} questions would be shown with their answers"
@@ -131,6 +133,12 @@ def draw_shots(
 
 
 _OTHER: Final = "name solved questions that are not asked, such as those of the training split"
+
+
+def _folded(question: AnyQuestion) -> tuple[str, ...]:
+    """Return what a question asks, whatever its case, its blanks and the form of its characters."""
+    texts = (unicodedata.normalize("NFKC", text).casefold() for text in question.content)
+    return tuple(" ".join(text.split()) for text in texts)
 
 
 def _distinct(drawn: Sequence[tuple[Question, ...]]) -> Iterable[Question]:

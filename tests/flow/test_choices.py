@@ -556,7 +556,9 @@ def test_questions_without_an_answer(project: Project, mode: tuple[str, ...]) ->
     ("least", "message"),
     [
         ("0.5", "score() gave a log-probability above 0 for record q0; give the logarithm, not"),
-        ('"x"', "it raised TypeError: "),
+        ('"x"', "score() gave 'x' for record q0; give floats"),
+        ("False", "score() gave False for record q0; give floats"),
+        ("__import__('decimal').Decimal(-1)", "score() gave Decimal('-1') for record q0; give"),
     ],
 )
 def test_a_model_that_scores_wrong(project: Project, least: str, message: str) -> None:

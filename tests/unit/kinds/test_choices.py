@@ -21,7 +21,7 @@ def saved_record(name: str, *logprobs: float, answer: str = "A", norm: str = "A"
         "instruction": "Which?",
         "input": "",
         "output": "one",
-        "choices": ["one", "two", "three"],
+        "choices": ["one", "2", "six"],
         "answer": answer,
         "prediction": prediction,
         "prediction_norm": norm,
@@ -42,7 +42,7 @@ def saved_suite(**values: object) -> dict[str, Any]:
         "name": "test_a.py::test_a",
         "kind": "choices",
         "preset": None,
-        "mode": "letters",
+        "mode": "continuation",
         "shots": 5,
         "shots_digest": "abc",
         "metric": "acc",
@@ -68,14 +68,14 @@ def test_what_agrees_with_itself() -> None:
     assert list(CHOICES.contradictions(suite)) == []
     side = CHOICES.saved_side(suite, None)
     assert side.terms == {
-        "preset or mode": "letters",
+        "preset or mode": "continuation",
         "metric": "acc",
         "number of shots": "5",
         "digest of the shots": "abc",
     }
     assert [(entry.score, entry.response) for entry in side.entries] == [
         (100, "A. one"),
-        (0, "B. two"),
+        (0, "B. 2"),
     ]
     assert len({entry.content for entry in side.entries}) == 1
 
@@ -122,6 +122,21 @@ def test_what_the_page_shows_of_a_question() -> None:
             {},
             {"logprobs": [-2.0, -1.0, -3.0]},
             'a: its "prediction" is A, and another choice is likelier',
+        ),
+        (
+            {},
+            {"choices": ["one", "a longer one", "six"]},
+            'a: its "prediction_norm" is A, and another choice is likelier for its length',
+        ),
+        (
+            {},
+            {"prediction_norm": None},
+            'a: its "prediction_norm" is null, and another choice is likelier for its length',
+        ),
+        (
+            {"mode": "letters"},
+            {"prediction_norm": "B"},
+            'a: its "prediction_norm" is B, and another choice is likelier for its length',
         ),
         ({}, {"id": "b"}, "two of its records have the id b"),
     ],

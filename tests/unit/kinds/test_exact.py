@@ -108,6 +108,23 @@ OTHER = {"strict-match": {"correct": 1, "accuracy": 0.5}}
             ),
             'a: its "correct" is true, and by its answer false',
         ),
+        *(
+            (
+                saved_suite(
+                    saved_record("a", "5", correct=True) | {"extracted": extracted},
+                    saved_record("b", None, correct=False),
+                ),
+                'a: its "extracted" is not what last-number found',
+            )
+            for extracted in ("6", None)
+        ),
+        (
+            saved_suite(
+                saved_record("a", None, correct=None) | {"extracted": "5"},
+                saved_record("b", None, correct=False),
+            ),
+            'a: its "extracted" is not what last-number found',
+        ),
     ],
 )
 def test_contradictions(suite: dict[str, Any], message: str) -> None:
@@ -140,3 +157,32 @@ def test_how_an_answer_is_shown() -> None:
     assert shown_answer("It is 5.", "5") == "5 (from: It is 5.)"
     assert shown_answer(" 5\n", "5") == " 5\n"
     assert shown_answer("It is.", None) == "(nothing found) It is."
+
+
+@pytest.mark.parametrize(
+    ("extract", "wrong"),
+    [("gsm8k", False), ("gsm8k-flexible", True), ("last-number", True)],
+)
+def test_the_filter_that_decides(extract: str, *, wrong: bool) -> None:
+    """It is the one that the extraction names, whatever stands first in a file written anew."""
+    filters = {
+        "flexible-extract": {"extracted": "5", "correct": True},
+        "strict-match": {"extracted": None, "correct": False},
+    }
+    record = saved_record("a", None, correct=False)
+
+    problems = [
+        *EXACT_ANSWERS.contradictions(
+            saved_suite(
+                record | {"filters": filters},
+                extract=extract,
+                filters={},
+                total=1,
+                scored=1,
+                correct=0,
+                accuracy=0.0,
+            )
+        )
+    ]
+
+    assert bool(problems) is wrong

@@ -181,6 +181,16 @@ def test_characters_of_all_that_a_prompt_has(text: str, tmp_path: Path) -> None:
             ],
         ),
         (
+            [{**OWN, "subject": "\ud83dlaw"}, {**OWN, "id": "\ud83d"}, {**OWN, "subject": "a\0"}],
+            [
+                (
+                    "own.jsonl: lines 1 and 2: it holds half a surrogate pair (character 1); "
+                    "write the text again as UTF-8"
+                ),
+                "own.jsonl: line 3: it holds a NUL character; remove it",
+            ],
+        ),
+        (
             [{**OWN, "weight": float("nan")}],
             [
                 (

@@ -166,6 +166,13 @@ GONE = object()
             *("exact gsm8k", {"answer": "It is 7."}),
             *('"answer" has no number behind "####"', 'end it with "#### " and the number'),
         ),
+        *(
+            (
+                *("exact gsm8k", {"answer": answer}),
+                *('"answer" has no number behind "####"', 'end it with "#### " and the number'),
+            )
+            for answer in ("#### .", "#### $,", "It is 7. #### seven")
+        ),
         ("mode letters", {"choices": ["x"] * 27}, "it has 27 choices", "a question has 2 to 26"),
         (
             *("mode letters", {"choices": ["x", " "]}),

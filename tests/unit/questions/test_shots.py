@@ -103,6 +103,17 @@ ALL = "name solved questions that are not asked, such as those of the training s
             *(LETTERS, [own("1"), own("2"), own("3")], [own("2"), own("a"), own("b")]),
             f"solved.json: 1 of the suite's 3 questions would be shown with their answers; {ALL}",
         ),
+        *(
+            (
+                *(LETTERS, [own("It is Café 1"), own("2")], [own(again), own("a")]),
+                f"solved.json: 1 of the suite's 2 questions would be shown with their answers; {ALL}",
+            )
+            for again in ("it IS café 1", " It  is Cafe\u0301\t1\n", "It\u00a0is Café \uff11")
+        ),
+        (
+            *(LETTERS, [own("X 1"), own("2")], [own("x  1"), own("\uff12")]),
+            f"solved.json: all of its 2 questions are questions of the suite; {ALL}",
+        ),
         (
             *(LETTERS, [own("1")], [own("a")]),
             (
