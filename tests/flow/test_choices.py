@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_llmjudge.cli import main
 from pytest_llmjudge.generation.families.gpt2.model import GPTConfig
 from tests.support.fake_ollama import FakeOllama
 from tests.unit.generation.tiny import VOCABULARY, save_model
@@ -216,9 +217,9 @@ def test_beside_a_baseline(project: Project, mode: tuple[str, ...]) -> None:
     assert (compared["losses"], compared["wins"], compared["p"]) == (7, 0, 0.5**7)
     assert compared["flips"][0]["response_before"] == "A. yes 2"
     worse.stdout.fnmatch_lines(["*dropped by 35 points*"])
-    command = project.pytester.run("llmjudge", "compare", "old.json", "results.json")
-    assert command.ret == 1
-    assert project.pytester.run("llmjudge", "history", "old.json", "results.json").ret == 0
+    files = [str(project.path / name) for name in ("old.json", "results.json")]
+    assert main(["compare", *files]) == 1
+    assert main(["history", *files]) == 0
 
 
 @pytest.mark.parametrize(

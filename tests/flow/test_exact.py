@@ -290,7 +290,7 @@ def test_an_edited_results_file(project: Project) -> None:
     text = json.dumps(json.loads((project.path / "old.json").read_text("utf-8")))
     for old, new, message in (
         ('"correct": true,', '"correct": false,', 'r0: its "correct" is false'),
-        ('"extracted": "1.0"', '"extracted": "7"', 'r0: its "correct" is true'),
+        ('"extracted": "1.0"', '"extracted": "7"', 'r0: its "extracted" is not'),
         ('"last-number": {"correct": 4', '"last-number": {"correct": 5', "filter last-number: "),
         ('"cut": 0', '"cut": 2', 'its "cut" is 2'),
     ):

@@ -170,13 +170,17 @@ def test_the_filter_that_decides(extract: str, *, wrong: bool) -> None:
         "strict-match": {"extracted": None, "correct": False},
     }
     record = saved_record("a", None, correct=False)
+    figures = {
+        name: {"correct": int(one["correct"]), "accuracy": float(one["correct"])}
+        for name, one in filters.items()
+    }
 
     problems = [
         *EXACT_ANSWERS.contradictions(
             saved_suite(
                 record | {"filters": filters},
                 extract=extract,
-                filters={},
+                filters=figures,
                 total=1,
                 scored=1,
                 correct=0,
