@@ -118,6 +118,11 @@ class Model(ABC):
         return False
 
     @property
+    def most_context(self) -> int | None:
+        """The most tokens that it can see, as far as that is known without loading it."""
+        return None
+
+    @property
     def begin(self) -> list[int]:
         """The tokens that its tokenizer puts in front of a text.
 

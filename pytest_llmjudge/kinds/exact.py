@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge import suites
     from pytest_llmjudge.data import Record, Side
+    from pytest_llmjudge.generation.base import Model
     from pytest_llmjudge.kinds.accuracy_results import (
         AccuracyLimits,
         AccuracyResult,
@@ -260,6 +261,21 @@ class ExactSuite(AccuracySuite[ExactAnswer]):
         if self._form is None:
             return super().no_model()
         return no_model_for_set(self.name)
+
+    def check_prompts_of(self, model: Model) -> None:
+        """Prove that the answers of a set leave room for its prompts; see :class:`.RecordSuite`.
+
+        Raises:
+            SettingsError: They do not.
+        """
+        super().check_prompts_of(model)
+        tokens, most = self._asked_as["max_new_tokens"], model.most_context
+        if self._form is not None and most is not None and tokens >= most:
+            problem = (
+                f"{model.info.path} sees {most} tokens, and answers of {tokens} leave no room for "
+                "a prompt"
+            )
+            raise SettingsError(self.name, problem, "allow fewer with max_new_tokens=")
 
     def inputs(self, root: Path) -> Iterator[tuple[Path, str]]:
         """Yield the files that the suite reads, beside checkpoints."""

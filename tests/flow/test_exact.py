@@ -11,6 +11,7 @@ from pytest_llmjudge.cli import main
 from pytest_llmjudge.generation.families.gpt2.model import GPTConfig
 from tests.support.benchmark_sets import rows_of, write_set
 from tests.support.fake_ollama import DIGEST, Answer, FakeOllama
+from tests.unit.generation import hugging
 from tests.unit.generation.tiny import VOCABULARY, save_model
 
 if TYPE_CHECKING:
@@ -256,6 +257,24 @@ def test_prompts_that_lose_their_beginning(project: Project, mode: tuple[str, ..
     assert "8 of 8 prompts lost their beginning, because they did not fit" in str(result.stdout)
     project.run(CHECKPOINT, "--llm-judge-report=again.json", *mode)
     assert the_suite(project, "again.json") == suite
+
+
+def test_answers_that_leave_no_room_for_a_prompt(project: Project) -> None:
+    """What the sizes of a model tell is said once, and before anything is loaded."""
+    write_set("gsm8k", project.path)
+    project.write("test_exact.py", TEST.format(arguments=GSM8K))
+    config = GPTConfig(
+        VOCABULARY, context_length=256, emb_dim=16, n_heads=1, n_layers=1, qkv_bias=True
+    )
+    save_model(project.path / "model.pth", config)
+    hugging.save_folder(project.path / "folder", "llama", max_position_embeddings=128)
+    for name, context in (("model.pth", 256), ("folder", 128)):
+        line = refusal(project.run(f"--llm-judge-checkpoint={name}"))
+
+        assert line.endswith(
+            f"{name} sees {context} tokens, and answers of 256 leave no room for a prompt; allow "
+            "fewer with max_new_tokens="
+        )
 
 
 def test_beside_a_baseline(project: Project, mode: tuple[str, ...]) -> None:

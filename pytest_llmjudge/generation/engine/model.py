@@ -107,6 +107,12 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         return files is None or files.has_controls
 
     @property
+    def most_context(self) -> int | None:
+        """The most tokens that it can see, where its sizes are known without loading it."""
+        config = self.info.config
+        return None if config is None else config.context_length
+
+    @property
     def begin(self) -> list[int]:
         """The tokens that its tokenizer puts in front of a text.
 

@@ -112,6 +112,13 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         return True
 
     @property
+    def most_context(self) -> int | None:
+        """The most tokens that it can see, where the native engine runs it."""
+        # Its tokenizer may allow fewer.
+        native = self.info.native
+        return None if native is None else native.config.context_length
+
+    @property
     def begin(self) -> list[int]:
         """The tokens that its tokenizer puts in front of a text.
 

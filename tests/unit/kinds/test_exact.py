@@ -165,7 +165,7 @@ def test_how_an_answer_is_shown() -> None:
 )
 def test_the_filter_that_decides(extract: str, *, wrong: bool) -> None:
     """It is the one that the extraction names, whatever stands first in a file written anew."""
-    filters = {
+    filters: dict[str, dict[str, Any]] = {
         "flexible-extract": {"extracted": "5", "correct": True},
         "strict-match": {"extracted": None, "correct": False},
     }
