@@ -3,7 +3,7 @@
 The harness runs its own tasks, as they are installed, on made-up files in the schemas of the public sets. Every
 log-probability, prediction, generated text and accuracy of ours has to be its own, for three models: the example's
 checkpoint, whose context cuts prompts with shots, a model of GPT-2 small's shape, and a Llama whose tokenizer puts a
-token in front of each text. Not collected with the other tests: they take an hour.
+token in front of each text. Not collected with the other tests: they take half an hour.
 """
 
 from __future__ import annotations
