@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 from pathlib import Path
 
 import pytest
@@ -54,9 +55,12 @@ def test_files_that_would_have_to_be_waited_for(suite: Project) -> None:
     """The kernel's log calls itself a regular file."""
     log = Path("/proc/kmsg")
     try:
-        log.open("rb").close()
+        with log.open("rb") as file:
+            has_more = bool(select.select([file], [], [], 0)[0])
     except OSError:
         pytest.skip("this system's log cannot be opened")
+    if has_more:
+        pytest.skip("this system's log has something to read")
     (suite.path / "log").symlink_to(log)
 
     for option in ("checkpoint", "report"):
