@@ -38,6 +38,7 @@ from pytest_llmjudge.kinds.overlap import (
 from pytest_llmjudge.kinds.plain import plain_comparison, plain_gates, record_texts
 from pytest_llmjudge.kinds.records import RecordSuite, settled
 from pytest_llmjudge.questions.base import ExactQuestion
+from pytest_llmjudge.rules import rule_of
 from pytest_llmjudge.settings import BASELINE_KEYWORDS
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
 from pytest_llmjudge.storage.results_reader import saved_content
@@ -48,6 +49,7 @@ from pytest_llmjudge.values import (
     check_path,
     check_text,
     integer_check,
+    read_keywords,
 )
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import Measure, Record, Rule
     from pytest_llmjudge.data.page import SuitePage
     from pytest_llmjudge.data.summary import Summary
-    from pytest_llmjudge.kinds.base import Gathered, Sample, Suite
+    from pytest_llmjudge.kinds.base import Gathered, Marked, Sample, Suite
     from pytest_llmjudge.pipeline import JudgeLike
     from pytest_llmjudge.questions.base import AnyQuestion
     from pytest_llmjudge.recordsfile import Source
@@ -148,6 +150,38 @@ class AccuracyKind(Kind[AccuracyResult]):
     figure = Figure(ACCURACY, digits=4, interval_digits=4)
     by: ClassVar[str] = "category"
     measure: ClassVar[Measure]
+    keywords: ClassVar[Mapping[str, Callable[[str, object], object]]]
+
+    def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
+        """Check a marker, and load the set that it names."""
+        keywords = read_keywords(marked.name, marked.keywords, self.keywords)
+        limits = accuracy_limits(keywords)
+        has_training = "training" in keywords
+        check_accuracy_can_fail(marked.name, limits, settings, has_training=has_training)
+        with set_files_checked():
+            suite = self.read(marked, keywords, limits, settings)
+        suite.rule = rule_of(marked.name, keywords, settings, self.measure)
+        return suite
+
+    @abstractmethod
+    def read(
+        self,
+        marked: Marked,
+        keywords: Mapping[str, Any],
+        limits: AccuracyLimits,
+        settings: Settings,
+    ) -> AccuracySuite[Any]:
+        """Read the set that a marker names.
+
+        Args:
+            marked: The test function.
+            keywords: Its marker's, checked one by one.
+            limits: What it asks of the suite.
+            settings: The run's options.
+
+        Raises:
+            LlmJudgeError: It cannot be used.
+        """
 
     @abstractmethod
     def reader(self, facts: Mapping[str, Any]) -> Callable[[Source], Sequence[Record]]:
@@ -173,13 +207,13 @@ class AccuracyKind(Kind[AccuracyResult]):
     def is_right(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> bool | None:
         """Say whether a record of a results file is right by its answer; ``None`` without one."""
 
-    def figures(self, result: AccuracyResult) -> dict[str, Any]:  # noqa: ARG002
+    @abstractmethod
+    def figures(self, result: AccuracyResult) -> dict[str, Any]:
         """Return what else a results file has of a suite; the accuracy that decides is there."""
-        return {}
 
-    def wrong_figures(self, suite: Mapping[str, Any]) -> Iterator[str]:  # noqa: ARG002
+    @abstractmethod
+    def wrong_figures(self, suite: Mapping[str, Any]) -> Iterator[str]:
         """Yield which of these are not those of the records."""
-        return iter(())
 
     def saved_pairing(self, record: Mapping[str, Any]) -> str:
         """Return all that a record of a results file asks, as :meth:`AccuracySuite.pairing`."""
@@ -189,9 +223,9 @@ class AccuracyKind(Kind[AccuracyResult]):
         """Return a record as the HTML page shows it."""
         return one.record
 
-    def own_figures(self, result: AccuracyResult) -> OwnFigures:  # noqa: ARG002
+    @abstractmethod
+    def own_figures(self, result: AccuracyResult) -> OwnFigures:
         """Return what reports show of a suite beside its accuracy."""
-        return OwnFigures()
 
     def result(
         self, gathered: Gathered, suite: Suite[Any] | None, *, whole: bool
@@ -394,20 +428,17 @@ class AccuracySuite(RecordSuite[Given]):
     def plain(self, value: Given) -> dict[str, Any]:
         """Return what the kind keeps of an answer as plain data."""
 
+    @abstractmethod
     def own_category(self, record: Record) -> str | None:
         """Return the category of a record, where the marker names no field."""
-        return record.category
 
     def pairing(self, record: Record) -> str:
         """Return all that a record asks, for pairing it with itself."""
         return content_of(record)
 
+    @abstractmethod
     def texts(self, value: Given) -> Iterator[tuple[str, str]]:
         """Yield what is shown of a record that failed, each text under a name."""
-        yield "instruction", value.record.instruction
-        yield "input", value.record.input
-        yield "right answer", value.expected
-        yield "answer", value.shown or "(empty)"
 
     def gates(self, settings: Settings) -> tuple[list[str], list[str]]:
         """Name the gates over its data, and those over its accuracies and its baseline."""

@@ -26,7 +26,6 @@ _OF_SUITES = {*ACCURACY_KEYWORDS, "checkpoint", "sample", "training", "max_overl
 def ask_set(
     where: str,
     kind: AccuracyKind,
-    checks: Mapping[str, Callable[[str, object], object]],
     file: object,
     keywords: Mapping[str, object],
     *,
@@ -38,7 +37,6 @@ def ask_set(
     Args:
         where: The fixture, for messages.
         kind: Of the suite.
-        checks: What checks each keyword of the marker.
         file: The set's, from pytest's root folder.
         keywords: Those of the marker that say how is asked, and ``limit``, how many are.
         resources: Of this process.
@@ -57,7 +55,7 @@ def ask_set(
             if name == "sample":
                 hint = "write limit="
             raise SettingsError(keyword, "it belongs to suites", hint)
-    own = {name: check for name, check in checks.items() if name not in _OF_SUITES}
+    own = {name: check for name, check in kind.keywords.items() if name not in _OF_SUITES}
     read_keywords(where, values, {**own, "limit": check_sample})
     if "limit" in values:
         values["sample"] = values.pop("limit")

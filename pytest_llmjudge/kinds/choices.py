@@ -19,11 +19,8 @@ from pytest_llmjudge.kinds.accuracy import (
     SHOTS_KEYWORDS,
     AccuracyKind,
     AccuracySuite,
-    accuracy_limits,
-    check_accuracy_can_fail,
     cut_statement,
     no_model_for_set,
-    set_files_checked,
     shots_digest,
 )
 from pytest_llmjudge.kinds.accuracy_results import OwnFigures
@@ -36,11 +33,10 @@ from pytest_llmjudge.questions.base import ACC, ACC_NORM, LETTERS, ChoiceQuestio
 from pytest_llmjudge.questions.following import FollowingForm
 from pytest_llmjudge.questions.modes import with_fields
 from pytest_llmjudge.questions.presets import CHOICE_MODES, CHOICE_PRESETS
-from pytest_llmjudge.rules import rule_of
 from pytest_llmjudge.settings import RECORD_KEYWORDS, chosen_for
 from pytest_llmjudge.storage.consistent import differs
 from pytest_llmjudge.storage.results_reader import saved_content
-from pytest_llmjudge.values import check_choice, read_keywords
+from pytest_llmjudge.values import check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -54,7 +50,7 @@ if TYPE_CHECKING:
         AccuracyResult,
         AnsweredRecord,
     )
-    from pytest_llmjudge.kinds.base import Marked, Suite
+    from pytest_llmjudge.kinds.base import Marked
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.questions.base import ChoiceForm
@@ -68,6 +64,18 @@ _EXAMPLE: Final = 'llm_choices("arc.jsonl", preset="arc_easy", min_accuracy=0.4)
 _ROUNDING: Final = 1e-6
 """By which log-probabilities of a results file may be wrong."""
 _TERMS: Final = ("preset", "mode", "shots", "shots_digest", "metric")
+_KEYWORDS: dict[str, Callable[[str, object], object]] = {
+    "preset": check_choice(*CHOICE_PRESETS),
+    "mode": check_choice(*CHOICE_MODES),
+    **SHOTS_KEYWORDS,
+    "metric": check_choice(ACC, ACC_NORM),
+    **ACCURACY_KEYWORDS,
+    **{
+        name: check
+        for name, check in RECORD_KEYWORDS.items()
+        if name not in {"prompt", "system", "responses"}
+    },
+}
 
 
 class _ChoicesKind(AccuracyKind):
@@ -79,20 +87,20 @@ class _ChoicesKind(AccuracyKind):
     measure = Measure(
         "choices", value="accuracy in points", verbs=("right", "wrong"), is_binary=True
     )
+    keywords = _KEYWORDS
     by: ClassVar[str] = "subject"
     settings = ("data", *_TERMS, "by", "min_accuracy", "every_right")
 
-    def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
-        """Check a marker, and load its questions and those that are shown solved."""
-        where = marked.name
-        keywords = read_keywords(where, marked.keywords, _KEYWORDS)
-        limits = accuracy_limits(keywords)
-        check_accuracy_can_fail(where, limits, settings, has_training="training" in keywords)
-        with set_files_checked():
-            loaded, asked, terms, shots_file = _load(marked, keywords, settings)
-        suite = _ChoicesSuite(loaded, limits, terms, asked, shots_file)
-        suite.rule = rule_of(where, keywords, settings, self.measure)
-        return suite
+    def read(
+        self,
+        marked: Marked,
+        keywords: Mapping[str, Any],
+        limits: AccuracyLimits,
+        settings: Settings,
+    ) -> _ChoicesSuite:
+        """Read the questions that a marker names, and those that are shown solved."""
+        loaded, asked, terms, shots_file = _load(marked, keywords, settings)
+        return _ChoicesSuite(loaded, limits, terms, asked, shots_file)
 
     def ask(
         self,
@@ -102,9 +110,7 @@ class _ChoicesKind(AccuracyKind):
         **keywords: object,
     ) -> ChoicesResult:
         """Ask a model the questions of a set."""
-        answers = ask_set(
-            "choices", self, _KEYWORDS, file, keywords, resources=resources, model=model
-        )
+        answers = ask_set("choices", self, file, keywords, resources=resources, model=model)
         return ChoicesResult(answers)
 
     def reader(self, facts: Mapping[str, Any]) -> Callable[[Source], Sequence[Record]]:
@@ -443,16 +449,3 @@ _PAGE_TERMS: Final = (
 )
 _PREDICTIONS: Final = {ACC: "prediction", ACC_NORM: "prediction_norm"}
 """Under which key a record has the letter that is chosen by each metric."""
-
-_KEYWORDS: dict[str, Callable[[str, object], object]] = {
-    "preset": check_choice(*CHOICE_PRESETS),
-    "mode": check_choice(*CHOICE_MODES),
-    **SHOTS_KEYWORDS,
-    "metric": check_choice(ACC, ACC_NORM),
-    **ACCURACY_KEYWORDS,
-    **{
-        name: check
-        for name, check in RECORD_KEYWORDS.items()
-        if name not in {"prompt", "system", "responses"}
-    },
-}

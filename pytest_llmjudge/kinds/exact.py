@@ -16,11 +16,8 @@ from pytest_llmjudge.kinds.accuracy import (
     SHOTS_KEYWORDS,
     AccuracyKind,
     AccuracySuite,
-    accuracy_limits,
-    check_accuracy_can_fail,
     cut_statement,
     no_model_for_set,
-    set_files_checked,
     shots_digest,
 )
 from pytest_llmjudge.kinds.accuracy_results import OwnFigures
@@ -36,10 +33,9 @@ from pytest_llmjudge.questions.extraction import (
     make_extraction,
 )
 from pytest_llmjudge.questions.presets import EXACT_PRESETS
-from pytest_llmjudge.rules import rule_of
 from pytest_llmjudge.settings import RAW, RECORD_KEYWORDS, chosen_for
 from pytest_llmjudge.storage.consistent import differs
-from pytest_llmjudge.values import check_choice, integer_check, read_keywords
+from pytest_llmjudge.values import check_choice, integer_check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -53,7 +49,7 @@ if TYPE_CHECKING:
         AccuracyResult,
         AnsweredRecord,
     )
-    from pytest_llmjudge.kinds.base import Marked, Sample, Suite, SuiteRun
+    from pytest_llmjudge.kinds.base import Marked, Sample, SuiteRun
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.questions.base import ExactForm
@@ -64,6 +60,16 @@ __all__ = ["EXACT_ANSWERS", "ExactSuite"]
 
 _MARKER = "llm_exact"
 _EXAMPLE = 'llm_exact("own.json", extract="last-number", min_accuracy=0.5)'
+_KEYWORDS: dict[str, Callable[[str, object], object]] = {
+    "preset": check_choice(*EXACT_PRESETS),
+    "extract": check_extraction,
+    **SHOTS_KEYWORDS,
+    "max_new_tokens": integer_check(
+        "{value} is no number of tokens", "a whole number of 1 or more", lambda number: number >= 1
+    ),
+    **ACCURACY_KEYWORDS,
+    **RECORD_KEYWORDS,
+}
 
 
 class _Exact(AccuracyKind):
@@ -77,17 +83,17 @@ class _Exact(AccuracyKind):
         *("data", "preset", "extract", "shots", "shots_digest", "max_new_tokens", "responses"),
         *("by", "min_accuracy", "every_right"),
     )
+    keywords = _KEYWORDS
 
-    def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
-        """Check a marker, and load the set that it names."""
-        keywords = read_keywords(marked.name, marked.keywords, _KEYWORDS)
-        limits = accuracy_limits(keywords)
-        has_training = "training" in keywords
-        check_accuracy_can_fail(marked.name, limits, settings, has_training=has_training)
-        with set_files_checked():
-            suite = _load(marked, keywords, limits, settings)
-        suite.rule = rule_of(marked.name, keywords, settings, self.measure)
-        return suite
+    def read(
+        self,
+        marked: Marked,
+        keywords: Mapping[str, Any],
+        limits: AccuracyLimits,
+        settings: Settings,
+    ) -> ExactSuite:
+        """Read the set that a marker names, and what is shown solved."""
+        return _load(marked, keywords, limits, settings)
 
     def ask(
         self,
@@ -97,9 +103,7 @@ class _Exact(AccuracyKind):
         **keywords: object,
     ) -> ExactResult:
         """Ask a model the questions of a set."""
-        answers = ask_set(
-            "exact_match", self, _KEYWORDS, file, keywords, resources=resources, model=model
-        )
+        answers = ask_set("exact_match", self, file, keywords, resources=resources, model=model)
         return ExactResult(answers)
 
     def reader(self, facts: Mapping[str, Any]) -> Callable[[Source], Sequence[Record]]:
@@ -486,13 +490,3 @@ _PAGE_TERMS = (
 )
 _WITHOUT_PRESET = ("prompt", "system", "responses", "fields")
 _OF_PRESETS = ("shots", "shots_from")
-_KEYWORDS: dict[str, Callable[[str, object], object]] = {
-    "preset": check_choice(*EXACT_PRESETS),
-    "extract": check_extraction,
-    **SHOTS_KEYWORDS,
-    "max_new_tokens": integer_check(
-        "{value} is no number of tokens", "a whole number of 1 or more", lambda number: number >= 1
-    ),
-    **ACCURACY_KEYWORDS,
-    **RECORD_KEYWORDS,
-}
