@@ -584,6 +584,46 @@ class Kind(ABC, Generic[Result]):
     def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
         """Yield which figures of a suite of a results file are not those of its own samples."""
 
+    def from_document(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Result:
+        """Return a suite of a results file as the result that was written: of :meth:`document`.
+
+        Args:
+            suite: Its part of a file that was checked as a whole.
+            judge: The judge that the file names for all suites.
+        """
+        raise NotImplementedError
+
+    def joined(self, shards: Sequence[Result], facts: Mapping[str, Any]) -> Result:
+        """Return what the shards of a run found of a suite as one result, no gate decided yet.
+
+        Args:
+            shards: What each found; a sample is listed by all, and has run in one of them.
+            facts: The suite's :meth:`Suite.facts`, the same in all shards.
+        """
+        raise NotImplementedError
+
+    def decide(self, gate: str, result: Result, facts: Mapping[str, Any]) -> Decision:
+        """Decide a gate of the kind's own from a result alone, as :meth:`Suite.decide` does.
+
+        Args:
+            gate: Not the one over the baseline.
+            result: Of the whole suite, as :meth:`joined` returned it.
+            facts: As there.
+        """
+        raise NotImplementedError
+
+    def decided(
+        self, result: Result, gates: Sequence[GateResult], comparison: Comparison | None
+    ) -> Result:
+        """Return a joined result with the gates that decide over all of it, and its outcome.
+
+        Args:
+            result: As :meth:`joined` returned it.
+            gates: All gates of the suite, in its order.
+            comparison: With the baseline, where there is one.
+        """
+        raise NotImplementedError
+
     def saved_side(
         self,
         suite: Mapping[str, Any],  # noqa: ARG002
