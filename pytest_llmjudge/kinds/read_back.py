@@ -23,7 +23,7 @@ from pytest_llmjudge.storage.results_reader import saved_content
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from pytest_llmjudge.data import AnyResult, Measure
+    from pytest_llmjudge.data import AnyResult, JudgeIdentity, Measure
 
 __all__ = [
     "checkpoint_from_document",
@@ -31,12 +31,15 @@ __all__ = [
     "gates_from_document",
     "joined_gates",
     "joined_samples",
+    "label_from_document",
     "made",
+    "most_run",
     "pair_of_numbers",
     "record_from_document",
 ]
 
 _Made = TypeVar("_Made")
+_Result = TypeVar("_Result", bound="AnyResult")
 
 
 class _Sampled(Protocol):
@@ -74,6 +77,14 @@ def checkpoint_from_document(suite: Mapping[str, Any]) -> CheckpointReference | 
     """Return the model under test of a suite of a file; ``None`` where records held responses."""
     plain = suite["checkpoint"]
     return None if plain is None else made(CheckpointReference, {"parameters": None, **plain})
+
+
+def label_from_document(suite: Mapping[str, Any], judge: JudgeIdentity) -> str:
+    """Return a judge as people read it, by its suite of a file and its identity."""
+    from pytest_llmjudge.judging.judge import identity_label
+
+    label: str = suite.get("judge_label", identity_label(judge))
+    return label
 
 
 def gates_from_document(suite: Mapping[str, Any]) -> tuple[GateResult, ...]:
@@ -137,6 +148,18 @@ def joined_samples(
             if known is None or known.outcome == "not run":
                 found[name(sample)] = sample
     return tuple(found.values())
+
+
+def most_run(
+    shards: Sequence[_Result], samples: Callable[[_Result], Iterable[_Sampled]]
+) -> _Result:
+    """Return the shard in which most samples have run, which has seen what the suite was run with.
+
+    Args:
+        shards: Their results.
+        samples: Returns those of one.
+    """
+    return max(shards, key=lambda one: sum(each.outcome != "not run" for each in samples(one)))
 
 
 def joined_gates(shards: Sequence[AnyResult], names: Iterable[str]) -> tuple[GateResult, ...]:
