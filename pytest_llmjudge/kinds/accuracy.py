@@ -42,6 +42,7 @@ from pytest_llmjudge.kinds.read_back import (
     gates_from_document,
     joined_gates,
     joined_samples,
+    most_run,
     record_from_document,
 )
 from pytest_llmjudge.kinds.records import RecordSuite, settled
@@ -269,7 +270,7 @@ class AccuracyKind(Kind[AccuracyResult]):
         """Return what became of a suite."""
         assert suite is None or isinstance(suite, AccuracySuite)  # noqa: S101  # it is of this kind
         facts = gathered.facts
-        limits = AccuracyLimits(**facts["limits"])
+        limits = self._limits(**facts["limits"])
 
         def decide(row: Mapping[str, Any]) -> str:
             if row.get("correct") is None:
@@ -299,6 +300,18 @@ class AccuracyKind(Kind[AccuracyResult]):
             overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
             groups=facts["groups"],
         )
+
+    def _limits(
+        self,
+        min_accuracy: float | None,
+        min_accuracies: Mapping[str, float],
+        *,
+        every_right: bool,
+        by: str | None,
+    ) -> AccuracyLimits:
+        """Return what is asked of a suite; a results file does not tell the default field named."""
+        own = None if by == self.by else by
+        return AccuracyLimits(min_accuracy, min_accuracies, every_right, own)
 
     def _with_question(
         self, record: Record, row: Mapping[str, Any], facts: Mapping[str, Any]
@@ -372,11 +385,11 @@ class AccuracyKind(Kind[AccuracyResult]):
         """Return a suite of a results file as a result."""
         saved, by = suite.get("categories", {}), suite.get("by")
         least = {name: one["min_accuracy"] for name, one in saved.items()}
-        limits = AccuracyLimits(
+        limits = self._limits(
             suite["min_accuracy"],
             {name: value for name, value in least.items() if value is not None},
-            suite["every_right"],
-            None if by == self.by else by,
+            every_right=suite["every_right"],
+            by=by,
         )
         records = tuple(self._from_document(record, suite) for record in suite["records"])
         return AccuracyResult(
@@ -418,7 +431,7 @@ class AccuracyKind(Kind[AccuracyResult]):
         facts: Mapping[str, Any],
     ) -> AccuracyResult:
         """Return what the shards of a run found of a suite as one result."""
-        first = shards[0]
+        first = most_run(shards, lambda one: one.records)
         records = joined_samples((one.records for one in shards), lambda one: one.record.id)
         totals = {one.name: one.total for one in first.categories}
         result = replace(
@@ -462,12 +475,7 @@ class AccuracyKind(Kind[AccuracyResult]):
         answered = [record["correct"] for record in records if record["correct"] is not None]
         yield from counted(suite, len(records), len(answered))
         yield from _wrong_share(suite, answered, suite["total"])
-        categories = suite.get("categories", {})
-        for record in records:
-            name = record.get("category")
-            if name is not None and name not in categories:
-                yield f'{record["id"]}: its "category" is none of the suite\'s'
-        for name, figures in categories.items():
+        for name, figures in suite.get("categories", {}).items():
             own = [
                 record["correct"]
                 for record in records

@@ -64,10 +64,9 @@ _EXAMPLE: Final = 'llm_choices("arc.jsonl", preset="arc_easy", min_accuracy=0.4)
 _ROUNDING: Final = 1e-6
 """By which log-probabilities of a results file may be wrong."""
 _TERMS: Final = ("preset", "mode", "shots", "shots_digest", "metric")
-_OF_RECORD: Final = (
-    *("choices", "answer", "prediction", "prediction_norm", "logprobs", "shots", "is_cut"),
-)
-"""What a results file has of a question beside its texts; from the third on of an answer."""
+_OF_ANSWER: Final = ("prediction", "prediction_norm", "logprobs", "shots", "is_cut")
+_OF_RECORD: Final = ("choices", "answer", *_OF_ANSWER)
+"""What a results file has of a question beside its texts."""
 _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "preset": check_choice(*CHOICE_PRESETS),
     "mode": check_choice(*CHOICE_MODES),
@@ -177,7 +176,11 @@ class _ChoicesKind(AccuracyKind):
     def wrong_figures(self, suite: Mapping[str, Any]) -> Iterator[str]:
         """Yield which of these are not those of the records, and whether chance is not."""
         records = suite["records"]
-        form = _form(self.marker, {name: suite[name] for name in ("preset", "mode")})
+        preset, mode = suite["preset"], suite["mode"]
+        if (preset is None) == (mode is None):
+            yield 'it has both of "preset" and "mode", or neither'
+        # Another version may know others.
+        form = CHOICE_PRESETS.get(preset) or CHOICE_MODES.get(mode)
         for record in records:
             yield from _wrong_choice(record, form)
         is_whole = bool(records) and len(records) == suite["total"]
@@ -400,7 +403,7 @@ def _both(result: AccuracyResult) -> dict[str, float | None]:
     }
 
 
-def _wrong_choice(record: Mapping[str, Any], form: ChoiceForm) -> Iterator[str]:
+def _wrong_choice(record: Mapping[str, Any], form: ChoiceForm | None) -> Iterator[str]:
     """Yield what of a record of a results file is not that of its choices."""
     count, logprobs = len(record["choices"]), record["logprobs"]
     for name in ("answer", *_PREDICTIONS.values()):
@@ -408,24 +411,27 @@ def _wrong_choice(record: Mapping[str, Any], form: ChoiceForm) -> Iterator[str]:
         if letter is not None and letter not in LETTERS[:count]:
             yield f'{record["id"]}: its "{name}" is {letter}, and it has {count} choices'
             return
-    if logprobs is None:
+    missing = [name for name in _OF_ANSWER if record[name] is None]
+    if missing:
+        if len(missing) < len(_OF_ANSWER):
+            yield f'{record["id"]}: its "{missing[0]}" is null, and it has an answer'
         return
     if len(logprobs) != count:
         yield f'{record["id"]}: it has {len(logprobs)} "logprobs", and {count} choices'
         return
     letter = record["prediction"]
-    if letter is None or logprobs[LETTERS.index(letter)] < max(logprobs):
-        shown = "null" if letter is None else letter
-        yield f'{record["id"]}: its "prediction" is {shown}, and another choice is likelier'
+    if logprobs[LETTERS.index(letter)] < max(logprobs):
+        yield f'{record["id"]}: its "prediction" is {letter}, and another choice is likelier'
     if not isinstance(form, FollowingForm):
         # What it divides by is not in the file.
         return
     question = ChoiceQuestion(record["instruction"], tuple(record["choices"]), 0, None, {})
     normed = by_length(logprobs, [len(answer) for answer in form.answers(question)])
     letter = record["prediction_norm"]
-    if letter is None or normed[LETTERS.index(letter)] < max(normed) - _ROUNDING:
-        shown = "null" if letter is None else letter
-        problem = f'its "prediction_norm" is {shown}, and another choice is likelier for its length'
+    if normed[LETTERS.index(letter)] < max(normed) - _ROUNDING:
+        problem = (
+            f'its "prediction_norm" is {letter}, and another choice is likelier for its length'
+        )
         yield f"{record['id']}: {problem}"
 
 

@@ -43,6 +43,7 @@ from pytest_llmjudge.kinds.read_back import (
     gates_from_document,
     joined_gates,
     joined_samples,
+    most_run,
     record_from_document,
 )
 from pytest_llmjudge.kinds.records import (
@@ -422,7 +423,7 @@ class _LossKind(Kind[LossResult]):
     ) -> LossResult:
         """Return what the shards of a run found of a suite as one result."""
         records = joined_samples((one.records for one in shards), lambda one: one.record.id)
-        result = replace(shards[0], records=records)
+        result = replace(most_run(shards, lambda one: one.records), records=records)
         return self.decided(result, joined_gates(shards, facts["gates"]), None)
 
     def decide(

@@ -29,6 +29,7 @@ from pytest_llmjudge.kinds.read_back import (
     joined_gates,
     joined_samples,
     made,
+    most_run,
 )
 from pytest_llmjudge.kinds.shared import Shared
 from pytest_llmjudge.mmlu.accuracy import by_category, macro_average, pool, pooled_stderr
@@ -224,7 +225,7 @@ class _MMLUKind(Kind[ExamResult]):
     ) -> ExamResult:
         """Return what the shards of a run found of a suite as one result."""
         subjects = joined_samples((one.subjects for one in shards), lambda one: one.subject)
-        result = replace(shards[0], subjects=subjects)
+        result = replace(most_run(shards, lambda one: one.subjects), subjects=subjects)
         return self.decided(result, joined_gates(shards, facts["gates"]), None)
 
     def decide(
@@ -521,9 +522,8 @@ def _subject_result(gathered: Gathered, subject: str) -> SubjectResult:
     if own is None:
         return result
     is_wanting = own == "error" or not result.questions
-    return replace(
-        result, outcome=own, error=known.reason if known is not None and is_wanting else None
-    )
+    reason = (row or {}).get("error") or (known.reason if known is not None else None)
+    return replace(result, outcome=own, error=reason if is_wanting else None)
 
 
 def _row_of(known: SampleReport | None) -> Mapping[str, Any] | None:
@@ -532,7 +532,7 @@ def _row_of(known: SampleReport | None) -> Mapping[str, Any] | None:
         return None
     if known.own is not None and "questions" in known.own:
         return known.own
-    return known.of_gate
+    return known.of_gate or known.own
 
 
 def _outcome(subjects: Sequence[SubjectResult], gates: Sequence[GateResult]) -> str:

@@ -131,14 +131,17 @@ def test_what_the_page_shows_of_a_question() -> None:
         (
             {},
             {"prediction_norm": None},
-            'a: its "prediction_norm" is null, and another choice is likelier for its length',
+            'a: its "prediction_norm" is null, and it has an answer',
         ),
         (
             {"mode": "letters"},
             {"prediction_norm": "B"},
             'a: its "prediction_norm" is B, and another choice is likelier for its length',
         ),
+        ({}, {"logprobs": None}, 'a: its "logprobs" is null, and it has an answer'),
         ({}, {"id": "b"}, "two of its records have the id b"),
+        ({"mode": None}, {}, 'it has both of "preset" and "mode", or neither'),
+        ({"preset": "piqa"}, {}, 'it has both of "preset" and "mode", or neither'),
     ],
 )
 def test_contradictions(suite: dict[str, Any], record: dict[str, Any], problem: str) -> None:
