@@ -53,7 +53,12 @@ from pytest_llmjudge.kinds.judged_summary import (
     judged_page,
     judged_summary,
 )
-from pytest_llmjudge.kinds.labels import SuiteLabels, read_suite_labels, used_labels
+from pytest_llmjudge.kinds.labels import (
+    SuiteLabels,
+    read_suite_labels,
+    saved_human_score,
+    used_labels,
+)
 from pytest_llmjudge.kinds.overlap import (
     OVERLAP,
     overlap_contradictions,
@@ -64,7 +69,7 @@ from pytest_llmjudge.kinds.plain import (
     plain_criteria,
     with_response,
 )
-from pytest_llmjudge.kinds.read_back import joined_gates, joined_samples, most_run
+from pytest_llmjudge.kinds.read_back import check_from_plain, joined_gates, joined_samples, most_run
 from pytest_llmjudge.kinds.records import (
     RecordRun,
     RecordSuite,
@@ -167,7 +172,7 @@ class _Judged(Kind[SuiteResult]):
             judge_label=label,
             gates=gates,
             outcome=_outcome(results, facts["total"], gates),
-            check=None if gathered.check is None else JudgeCheck(**gathered.check),
+            check=check_from_plain(JudgeCheck, gathered.check),
             comparison=gathered.comparison,
             overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
         )
@@ -253,7 +258,7 @@ class _Judged(Kind[SuiteResult]):
                 # Half a surrogate pair would not get from a worker of xdist to its controller.
                 record["model_response"] and storable(record["model_response"]),
                 record.get("group"),
-                record.get("human_score") if record["id"] in drawn else None,
+                saved_human_score(record) if record["id"] in drawn else None,
             )
             for record in suite["records"]
         )

@@ -23,7 +23,7 @@ from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.kinds.categories import CATEGORY, average_by_category, plain_categories
 from pytest_llmjudge.kinds.corrected import corrected_results, plain_corrected, saved_sample
 from pytest_llmjudge.kinds.judged_summary import deciding_interval, without_overlap
-from pytest_llmjudge.kinds.labels import mean_of_labels
+from pytest_llmjudge.kinds.labels import saved_human_score
 from pytest_llmjudge.kinds.overlap import OVERLAP, overlap_from_plain, saved_overlap
 from pytest_llmjudge.kinds.parts import average_by_part, plain_parts
 from pytest_llmjudge.kinds.plain import (
@@ -36,6 +36,7 @@ from pytest_llmjudge.kinds.plain import (
     rounded_fields,
 )
 from pytest_llmjudge.kinds.read_back import (
+    check_from_plain,
     checkpoint_from_document,
     comparison_from_plain,
     gates_from_document,
@@ -173,7 +174,7 @@ def judged_from_document(
         min_score=suite["min_score"],
         min_average=suite["min_average"],
         outcome=suite["outcome"],
-        check=made(JudgeCheck, suite["check"]) if suite.get("check") else None,
+        check=check_from_plain(JudgeCheck, suite.get("check")),
         comparison=comparison_from_plain(suite.get("baseline"), measure),
         responses=suite.get("responses"),
         by=suite.get("by"),
@@ -195,10 +196,6 @@ def judged_from_document(
 
 
 def _record_result(plain: Mapping[str, Any]) -> RecordResult:
-    people, labelers = plain.get("human_score"), plain.get("labelers", 0)
-    if labelers:
-        # A mean is written with four decimals; scores are whole numbers.
-        people = mean_of_labels(round(people * labelers), labelers)
     explanation = None
     if "explanation" in plain:
         explanation = Explanation(
@@ -211,7 +208,7 @@ def _record_result(plain: Mapping[str, Any]) -> RecordResult:
         plain,
         record=record_from_document(plain),
         parts=tuple((part["name"], part["score"]) for part in plain.get("parts", ())),
-        human_score=people,
+        human_score=saved_human_score(plain),
         explanation=explanation,
     )
 

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 __all__ = [
     "HumanScore",
     "SuiteLabels",
-    "mean_of_labels",
     "none_used",
     "not_labelled",
     "read_suite_labels",
+    "saved_human_score",
     "used_labels",
 ]
 
@@ -85,7 +85,7 @@ class SuiteLabels:
             digest = response_digest(show_response(record, response))
             scores = self._scores.get((record.id, digest))
             if scores:
-                return HumanScore(mean_of_labels(sum(scores.values()), len(scores)), len(scores))
+                return HumanScore(_mean(sum(scores.values()), len(scores)), len(scores))
         score = _score_in_file(record)
         # A human_score is for the record's own response.
         is_other = has_response(record) and given_response(record, RESPONSE) != response
@@ -300,7 +300,17 @@ def _score_in_file(record: Record) -> int | None:
     return score if isinstance(score, int) else None
 
 
-def mean_of_labels(total: int, labelers: int) -> float:
+def saved_human_score(record: Mapping[str, Any]) -> float | None:
+    """Return people's score of a record of a results file with all its digits; ``None`` for none.
+
+    A file has four decimals of a mean over labelers, of whole numbers.
+    """
+    score: float | None = record.get("human_score")
+    labelers: int = record.get("labelers", 0)
+    return score if score is None or not labelers else _mean(round(score * labelers), labelers)
+
+
+def _mean(total: int, labelers: int) -> float:
     """Return the mean over labelers, a whole number where it is one.
 
     Args:

@@ -33,7 +33,7 @@ from pytest_llmjudge.kinds.pairs_summary import (
 from pytest_llmjudge.kinds.plain import (
     with_response,
 )
-from pytest_llmjudge.kinds.read_back import joined_gates, joined_samples, most_run
+from pytest_llmjudge.kinds.read_back import check_from_plain, joined_gates, joined_samples, most_run
 from pytest_llmjudge.kinds.records import (
     RecordRun,
     RecordSuite,
@@ -126,7 +126,7 @@ class _Pairs(Kind[PreferenceResult]):
             checkpoint=gathered.checkpoint,
             judge=None if judge is None else JudgeIdentity(**judge),
             judge_label=label,
-            check=None if gathered.check is None else PairCheck(**gathered.check),
+            check=check_from_plain(PairCheck, gathered.check),
             overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
         )
 

@@ -23,6 +23,7 @@ from pytest_llmjudge.kinds.plain import (
     rounded_fields,
 )
 from pytest_llmjudge.kinds.read_back import (
+    check_from_plain,
     checkpoint_from_document,
     gates_from_document,
     label_from_document,
@@ -138,7 +139,7 @@ def pairs_from_document(
         gates=gates_from_document(suite),
         min_win_rate=suite["min_win_rate"],
         outcome=suite["outcome"],
-        check=made(PairCheck, suite["check"]) if suite.get("check") else None,
+        check=check_from_plain(PairCheck, suite.get("check")),
         agreement=made(PeopleAgreement, suite["agreement"]) if suite.get("agreement") else None,
         responses=suite.get("responses"),
         overlap=overlap_from_plain(suite.get(OVERLAP)),

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pytest_llmjudge.data import (
         Agreement,
@@ -28,6 +28,7 @@ __all__ = [
     "record_texts",
     "rounded",
     "rounded_fields",
+    "rounded_values",
     "with_response",
 ]
 
@@ -82,9 +83,12 @@ def rounded_fields(
     result: JudgeCheck | PairCheck | Agreement | PeopleAgreement | None,
 ) -> dict[str, Any] | None:
     """Return fields by name, fractions rounded to four digits."""
-    if result is None:
-        return None
-    return {name: _rounded_value(value) for name, value in asdict(result).items()}
+    return None if result is None else rounded_values(asdict(result))
+
+
+def rounded_values(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields by name, fractions rounded to four digits."""
+    return {name: _rounded_value(value) for name, value in fields.items()}
 
 
 def _rounded_value(value: object) -> object:

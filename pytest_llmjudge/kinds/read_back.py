@@ -18,6 +18,7 @@ from pytest_llmjudge.data import (
 )
 from pytest_llmjudge.data.gates import worst_first
 from pytest_llmjudge.kinds.base import NOT_RUN
+from pytest_llmjudge.kinds.plain import rounded_values
 from pytest_llmjudge.storage.results_reader import saved_content
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import AnyResult, JudgeIdentity, Measure
 
 __all__ = [
+    "check_from_plain",
     "checkpoint_from_document",
     "comparison_from_plain",
     "gates_from_document",
@@ -85,6 +87,19 @@ def label_from_document(suite: Mapping[str, Any], judge: JudgeIdentity) -> str:
 
     label: str = suite.get("judge_label", identity_label(judge))
     return label
+
+
+def check_from_plain(cls: type[_Made], plain: Mapping[str, Any] | None) -> _Made | None:
+    """Return what a judge made of known answers; ``None`` where it was not asked.
+
+    Its figures have the four decimals that a file has, so that a report of a run and one of its
+    file show the same.
+
+    Args:
+        cls: :class:`~pytest_llmjudge.data.JudgeCheck`, or that of pairs.
+        plain: Its fields by name, as the store and files have them.
+    """
+    return None if plain is None else made(cls, rounded_values(plain))
 
 
 def gates_from_document(suite: Mapping[str, Any]) -> tuple[GateResult, ...]:

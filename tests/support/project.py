@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.support import worker_forks
+from tests.support.read_back import check_read_back
 from tests.support.schema import check_results
 
 if TYPE_CHECKING:
@@ -147,12 +148,15 @@ class Project:
         return [*always, f"--llm-judge-url={server}", "--llm-judge-timeout=20"]
 
     def results(self, name: str = "results.json") -> dict[str, Any]:
-        """Read a results file, which follows its schema, without what clocks say.
+        """Read a results file, which follows its schema and can be read back as results.
 
-        That is when it was made, and how long the judge took.
+        It comes without what clocks say.
+
+        Those say when it was made, and how long the judge took.
         """
         document: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
         check_results(document)
+        check_read_back(document)
         document.pop("created")
         for suite in document["suites"]:
             for record in suite.get("records", ()):
