@@ -184,7 +184,8 @@ def by_category(
     """
     answered: dict[str, list[AnsweredRecord]] = {name: [] for name in totals}
     for one in records:
-        if one.category is not None and one.correct is not None:
+        # A file may have a category of which it has no figures.
+        if one.category in answered and one.correct is not None:
             answered[one.category].append(one)
     return tuple(
         CategoryShare(

@@ -64,6 +64,9 @@ _EXAMPLE: Final = 'llm_choices("arc.jsonl", preset="arc_easy", min_accuracy=0.4)
 _ROUNDING: Final = 1e-6
 """By which log-probabilities of a results file may be wrong."""
 _TERMS: Final = ("preset", "mode", "shots", "shots_digest", "metric")
+_OF_ANSWER: Final = ("prediction", "prediction_norm", "logprobs", "shots", "is_cut")
+_OF_RECORD: Final = ("choices", "answer", *_OF_ANSWER)
+"""What a results file has of a question beside its texts."""
 _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "preset": check_choice(*CHOICE_PRESETS),
     "mode": check_choice(*CHOICE_MODES),
@@ -89,6 +92,7 @@ class _ChoicesKind(AccuracyKind):
     )
     keywords = _KEYWORDS
     by: ClassVar[str] = "subject"
+    asked_as = ("preset", "mode", "fields", "shots", "shots_digest", "metric", "chance")
     settings = ("data", *_TERMS, "by", "min_accuracy", "every_right")
 
     def read(
@@ -129,15 +133,26 @@ class _ChoicesKind(AccuracyKind):
         digest = terms["shots_digest"]
         return {**own, "digest of the shots": digest} if digest else own
 
-    def plain_record(self, one: AnsweredRecord, terms: Mapping[str, Any]) -> dict[str, Any]:
+    def own_category(self, record: Record, terms: Mapping[str, Any]) -> str | None:
+        """Return the subject of a question."""
+        return _form(self.marker, terms).parse(record.fields).subject
+
+    def asked(self, record: Record, terms: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the choices of a question, and the letter of the right one."""
+        question = _form(self.marker, terms).parse(record.fields)
+        return {"choices": list(question.choices), "answer": LETTERS[question.answer]}
+
+    def plain_record(self, one: AnsweredRecord) -> dict[str, Any]:
         """Return what a results file has of a question beside its texts."""
-        question = _form(self.marker, terms).parse(one.record.fields)
-        return {
-            "choices": list(question.choices),
-            "answer": LETTERS[question.answer],
-            **dict.fromkeys(("prediction", "prediction_norm", "logprobs", "shots", "is_cut")),
-            **one.facts,
-        }
+        return {name: one.facts.get(name) for name in _OF_RECORD}
+
+    def saved_facts(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        """Return what is kept of a question of a results file."""
+        return {name: record[name] for name in _OF_RECORD}
+
+    def saved_expected(self, record: Mapping[str, Any]) -> str:
+        """Return the right choice of a record of a results file."""
+        return lettered_choice(record["answer"], record["choices"])
 
     def saved_answer(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> str | None:
         """Return the choice that was taken in a record of a results file."""
@@ -161,7 +176,11 @@ class _ChoicesKind(AccuracyKind):
     def wrong_figures(self, suite: Mapping[str, Any]) -> Iterator[str]:
         """Yield which of these are not those of the records, and whether chance is not."""
         records = suite["records"]
-        form = _form(self.marker, {name: suite[name] for name in ("preset", "mode")})
+        preset, mode = suite["preset"], suite["mode"]
+        if (preset is None) == (mode is None):
+            yield 'it has both of "preset" and "mode", or neither'
+        # Another version may know others.
+        form = CHOICE_PRESETS.get(preset) or CHOICE_MODES.get(mode)
         for record in records:
             yield from _wrong_choice(record, form)
         is_whole = bool(records) and len(records) == suite["total"]
@@ -173,11 +192,11 @@ class _ChoicesKind(AccuracyKind):
             chances = [1 / len(record["choices"]) for record in records]
             yield from differs(suite, "chance", math.fsum(chances) / len(chances))
 
-    def shown_record(self, one: AnsweredRecord, terms: Mapping[str, Any]) -> Record:
+    def shown_record(self, one: AnsweredRecord) -> Record:
         """Return a question as the HTML page shows it, with its choices behind their letters."""
-        question = _form(self.marker, terms).parse(one.record.fields)
-        right = lettered_choice(LETTERS[question.answer], question.choices)
-        return replace(one.record, input=_listed(question.choices), output=right)
+        choices = one.facts["choices"]
+        right = lettered_choice(one.facts["answer"], choices)
+        return replace(one.record, input=_listed(choices), output=right)
 
     def own_figures(self, result: AccuracyResult) -> OwnFigures:
         """Return both accuracies and that of chance, and how many prompts lost their beginning."""
@@ -231,9 +250,6 @@ class _ChoicesSuite(AccuracySuite[ChoiceAnswer]):
             "shots": value.shots,
             "is_cut": value.is_cut,
         }
-
-    def own_category(self, record: Record) -> str | None:
-        return self._asked.questions[record.id].subject
 
     def pairing(self, record: Record) -> str:
         question = self._asked.questions[record.id]
@@ -387,7 +403,7 @@ def _both(result: AccuracyResult) -> dict[str, float | None]:
     }
 
 
-def _wrong_choice(record: Mapping[str, Any], form: ChoiceForm) -> Iterator[str]:
+def _wrong_choice(record: Mapping[str, Any], form: ChoiceForm | None) -> Iterator[str]:
     """Yield what of a record of a results file is not that of its choices."""
     count, logprobs = len(record["choices"]), record["logprobs"]
     for name in ("answer", *_PREDICTIONS.values()):
@@ -395,24 +411,27 @@ def _wrong_choice(record: Mapping[str, Any], form: ChoiceForm) -> Iterator[str]:
         if letter is not None and letter not in LETTERS[:count]:
             yield f'{record["id"]}: its "{name}" is {letter}, and it has {count} choices'
             return
-    if logprobs is None:
+    missing = [name for name in _OF_ANSWER if record[name] is None]
+    if missing:
+        if len(missing) < len(_OF_ANSWER):
+            yield f'{record["id"]}: its "{missing[0]}" is null, and it has an answer'
         return
     if len(logprobs) != count:
         yield f'{record["id"]}: it has {len(logprobs)} "logprobs", and {count} choices'
         return
     letter = record["prediction"]
-    if letter is None or logprobs[LETTERS.index(letter)] < max(logprobs):
-        shown = "null" if letter is None else letter
-        yield f'{record["id"]}: its "prediction" is {shown}, and another choice is likelier'
+    if logprobs[LETTERS.index(letter)] < max(logprobs):
+        yield f'{record["id"]}: its "prediction" is {letter}, and another choice is likelier'
     if not isinstance(form, FollowingForm):
         # What it divides by is not in the file.
         return
     question = ChoiceQuestion(record["instruction"], tuple(record["choices"]), 0, None, {})
     normed = by_length(logprobs, [len(answer) for answer in form.answers(question)])
     letter = record["prediction_norm"]
-    if letter is None or normed[LETTERS.index(letter)] < max(normed) - _ROUNDING:
-        shown = "null" if letter is None else letter
-        problem = f'its "prediction_norm" is {shown}, and another choice is likelier for its length'
+    if normed[LETTERS.index(letter)] < max(normed) - _ROUNDING:
+        problem = (
+            f'its "prediction_norm" is {letter}, and another choice is likelier for its length'
+        )
         yield f"{record['id']}: {problem}"
 
 

@@ -93,11 +93,11 @@ def test_the_metric_that_decides() -> None:
 
 def test_what_the_page_shows_of_a_question() -> None:
     """Its choices stand below it, behind their letters."""
-    row = {"question": "Which?", "choices": ["one", "two"], "answer": 1}
-    record = Record("a", "Which?", "", "two", row)
-    one = AnsweredRecord(record, {}, None, "", "", None, "not run", None, None)
+    record = Record("a", "Which?", "", "two", {})
+    facts = {"choices": ["one", "two"], "answer": "B"}
+    one = AnsweredRecord(record, facts, None, "", "", None, "not run", None, None)
 
-    shown = CHOICES.shown_record(one, saved_suite())
+    shown = CHOICES.shown_record(one)
 
     assert (shown.instruction, shown.input, shown.output) == ("Which?", "A. one\nB. two", "B. two")
 
@@ -131,14 +131,17 @@ def test_what_the_page_shows_of_a_question() -> None:
         (
             {},
             {"prediction_norm": None},
-            'a: its "prediction_norm" is null, and another choice is likelier for its length',
+            'a: its "prediction_norm" is null, and it has an answer',
         ),
         (
             {"mode": "letters"},
             {"prediction_norm": "B"},
             'a: its "prediction_norm" is B, and another choice is likelier for its length',
         ),
+        ({}, {"logprobs": None}, 'a: its "logprobs" is null, and it has an answer'),
         ({}, {"id": "b"}, "two of its records have the id b"),
+        ({"mode": None}, {}, 'it has both of "preset" and "mode", or neither'),
+        ({"preset": "piqa"}, {}, 'it has both of "preset" and "mode", or neither'),
     ],
 )
 def test_contradictions(suite: dict[str, Any], record: dict[str, Any], problem: str) -> None:
