@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -127,7 +127,7 @@ def merged(decided: Decided, shards: Sequence[AnyResult]) -> Any:  # noqa: ANN40
             assert decided.comparison is not None
             decision = decide_baseline(decided.comparison)
             outcome = "passed" if decision.passed else "failed"
-            gates.append(replace(gate, outcome=outcome, reason=decision.reason))
+            gates.append(GateResult(gate.name, outcome, decision.reason, decision.cause))
         else:
             gates.append(gate)
     return kind.decided(joined, gates, decided.comparison)

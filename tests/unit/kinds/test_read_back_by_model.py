@@ -54,7 +54,7 @@ def decided(
     **more: Any,  # noqa: ANN401  # of Decided
 ) -> Decided:
     """Decide over a suite of records; where there is no value, there is an error."""
-    samples = []
+    samples: list[Sample[Any]] = []
     for number, record in enumerate(suite.loaded.records):
         given = value(record, number)
         if given is None:
@@ -341,7 +341,7 @@ def mmlu(folder: Path) -> Decided:
 
 
 def low_mmlu(folder: Path) -> Decided:
-    least = {"min_accuracy": 0.95, "min_subject_accuracy": 0.61}
+    least: dict[str, Any] = {"min_accuracy": 0.95, "min_subject_accuracy": 0.61}
     return exam(folder, SIZES, mode="continuation", shots=2, limit=6, **least)
 
 
