@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["PASS_TOKENS", "Behind", "Plan", "plan_trees"]
+__all__ = ["PASS_TOKENS", "Behind", "Plan", "plan_trees", "tree_size"]
 
 PASS_TOKENS = 1024
 """About how many tokens one pass takes: enough for two cores to be compute-bound."""
