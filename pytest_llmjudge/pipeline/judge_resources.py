@@ -22,6 +22,7 @@ from pytest_llmjudge.servers.ollama import CONTEXT
 from pytest_llmjudge.settings import LOCAL, OPENAI
 
 if TYPE_CHECKING:
+    from pytest_llmjudge.pipeline.actors import Actors
     from pytest_llmjudge.pipeline.protocols import JudgeLike
     from pytest_llmjudge.pipeline.room import SharedRoom
     from pytest_llmjudge.settings import Settings
@@ -40,16 +41,23 @@ class JudgeResources:
         settings: The run's options.
         store: Shared with all processes of the run.
         root: Folder that paths are shown relative to.
-        room: What a judge in this process shares with the models under test; ``None`` for others.
+        room: What a ``local:`` judge shares with the models under test; ``None`` where nothing is.
+        actors: Those of Ray that such a judge runs on; ``None`` where it runs in this process.
     """
 
     def __init__(
-        self, settings: Settings, store: Store, root: Path, room: SharedRoom | None = None
+        self,
+        settings: Settings,
+        store: Store,
+        root: Path,
+        room: SharedRoom | None = None,
+        actors: Actors | None = None,
     ) -> None:
         self._settings = settings
         self._store = store
         self._root = root
-        self._room = room
+        self._room = room if settings.is_judge_local else None
+        self._actors = actors
         self._context = settings.context or CONTEXT
 
     @property
@@ -105,8 +113,11 @@ class JudgeResources:
         if room is None:
             return None
         path = Path(settings.model.removeprefix(LOCAL))
-        model = make_model(path, settings_of_judge(settings))
+        own = settings_of_judge(settings)
+        model = make_model(path, own)
         assert isinstance(model, LocalModel)  # noqa: S101  # a path names no other
+        if self._actors is not None:
+            model = self._actors.holding(model, own)
         room.add_judge(model)
         name = f"{LOCAL}{shown_from(self._root, path)}"
         return LocalJudge(model, name, self._store, settings, is_alone=room.is_alone)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_llmjudge.data import JudgeIdentity
+    from pytest_llmjudge.pipeline.actors import Actors
     from pytest_llmjudge.pipeline.room import SharedRoom
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
@@ -38,12 +39,19 @@ class Models:
         store: Shared with all processes of the run.
         root: Folder that paths are shown relative to.
         room: What models that run here share with a judge in memory; ``None`` without one.
+        actors: Those of Ray that models in files run on; ``None`` where they run here.
     """
 
     def __init__(
-        self, settings: Settings, store: Store, root: Path, room: SharedRoom | None = None
+        self,
+        settings: Settings,
+        store: Store,
+        root: Path,
+        room: SharedRoom | None = None,
+        actors: Actors | None = None,
     ) -> None:
         self._room = room
+        self._actors = actors
         self._settings = settings
         self._store = store
         self._root = root
@@ -60,6 +68,11 @@ class Models:
         """The models at servers."""
         return (model for model in self._made.values() if isinstance(model, ServedModel))
 
+    @property
+    def is_any_in_files(self) -> bool:
+        """Whether a suite asks a model in files."""
+        return bool(self._watched)
+
     def get(self, checkpoint: Path | str | None) -> Model:
         """Return a model under test, not loaded yet.
 
@@ -71,14 +84,18 @@ class Models:
             msg = "llm_model"
             raise CheckpointError(msg, "no checkpoint is named", hint)
         if checkpoint not in self._made:
-            model = self._made[checkpoint] = make_model(
+            model = make_model(
                 checkpoint,
                 self._settings,
                 note=self._store.add_note,
                 names=self._names(checkpoint),
             )
-            if self._room is not None and isinstance(model, LocalModel):
-                self._room.add_tested(model)
+            if isinstance(model, LocalModel):
+                if self._actors is not None:
+                    model = self._actors.holding(model, self._settings)
+                if self._room is not None:
+                    self._room.add_tested(model)
+            self._made[checkpoint] = model
         return self._made[checkpoint]
 
     def _names(self, checkpoint: Path | str) -> AnsweringName | None:

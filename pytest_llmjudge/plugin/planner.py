@@ -39,6 +39,7 @@ __all__ = [
     "check_candidate",
     "check_explain",
     "check_labels_options",
+    "check_ray",
     "check_responses_field",
     "check_server_options",
     "check_tokenizer",
@@ -375,6 +376,41 @@ def check_server_options(session: LlmSession) -> None:
     if not any(isinstance(checkpoint, str) for checkpoint in named):
         where, problem = ", ".join(settings.server_options), "no model of this run is at a server"
         raise SettingsError(where, problem, "leave it out")
+
+
+def check_ray(session: LlmSession, collected: pytest.Session) -> None:
+    """Prove that there is a cluster, and a model that runs there, for whoever asks for Ray.
+
+    Ray of an ini file is for the suites with such a model, which need not all run.
+
+    Raises:
+        SettingsError: No model of this run is in files, or the cluster cannot be used.
+    """
+    resources = session.resources
+    if resources.actors is None or is_listing(session.config):
+        return
+    if _asks_files(session, collected):
+        # No worker gets an item before all have planned.
+        if resources.worker in {MAIN, _FIRST_WORKER}:
+            resources.actors.check()
+    elif session.settings.ray_forced and session.announced:
+        problem = "no model of this run is in files, and others do not run on actors of Ray"
+        raise SettingsError("--llm-judge-ray", problem, "leave it out")
+
+
+def _asks_files(session: LlmSession, collected: pytest.Session) -> bool:
+    """Say whether anything in a run asks a model in files."""
+    settings, resources = session.settings, session.resources
+    if resources.models.is_any_in_files:
+        return True
+    if settings.is_judge_local and resources.judges.made is not None:
+        return True
+    # Plain tests ask the option's model by fixtures, which no suite has planned.
+    return isinstance(settings.checkpoint, Path) and any(
+        ASK_MODEL & set(getattr(item, "fixturenames", ())) and is_ours(collected, item, "llm_model")
+        for item in collected.items
+        if case_of(item) is None
+    )
 
 
 def check_explain(session: LlmSession) -> None:
