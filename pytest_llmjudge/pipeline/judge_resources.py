@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CUSTOM", "JudgeResources", "judge_facts", "judge_identity"]
 
+_MOST_ACTORS: Final = 16
+"""For how many actors there are questions at a time: each question has a thread that waits."""
+
 CUSTOM: Final = "custom"
 """The backend of a judge of the user's own."""
 
@@ -58,6 +61,7 @@ class JudgeResources:
         self._root = root
         self._room = room if settings.is_judge_local else None
         self._actors = actors
+        self._model: LocalModel[Any, Any] | None = None
         self._context = settings.context or CONTEXT
 
     @property
@@ -106,6 +110,11 @@ class JudgeResources:
             once=self._store.once,
         )
 
+    @property
+    def in_files(self) -> LocalModel[Any, Any] | None:
+        """The model of a judge that is loaded from files, if anything has needed the judge."""
+        return None if self.made is None else self._model
+
     @cached_property
     def _local(self) -> LocalJudge | None:
         """The client of a judge that runs in this process; ``None`` for any other judge."""
@@ -119,8 +128,11 @@ class JudgeResources:
         if self._actors is not None:
             model = self._actors.holding(model, own)
         room.add_judge(model)
+        self._model = model
         name = f"{LOCAL}{shown_from(self._root, path)}"
-        return LocalJudge(model, name, self._store, settings, is_alone=room.is_alone)
+        return LocalJudge(
+            model, name, self._store, settings, is_alone=room.is_alone, most=self._most_together
+        )
 
     @property
     def engine(self) -> str:
@@ -167,8 +179,13 @@ class JudgeResources:
         """How many questions may be asked at the same time."""
         if self._room is not None:
             # All that a batch has room for, and what is asked while it is computed.
-            return 2 * MOST_TOGETHER
+            return 2 * self._most_together()
         return len(self.addresses) * self._settings.concurrency
+
+    def _most_together(self) -> int:
+        """How many questions a judge in files answers together."""
+        actors = 1 if self._actors is None else min(self._actors.number, _MOST_ACTORS)
+        return actors * MOST_TOGETHER
 
     @property
     def in_flight(self) -> int:

@@ -56,7 +56,7 @@ class Models:
         self._store = store
         self._root = root
         self._made: dict[Path | str, Model] = {}
-        self._watched: set[int] = set()
+        self._watched: dict[int, LocalModel[Any, Any]] = {}
 
     @property
     def named(self) -> tuple[Path | str, ...]:
@@ -69,9 +69,9 @@ class Models:
         return (model for model in self._made.values() if isinstance(model, ServedModel))
 
     @property
-    def is_any_in_files(self) -> bool:
-        """Whether a suite asks a model in files."""
-        return bool(self._watched)
+    def watched(self) -> Iterator[LocalModel[Any, Any]]:
+        """The models in files that suites of the run ask."""
+        return iter(self._watched.values())
 
     def get(self, checkpoint: Path | str | None) -> Model:
         """Return a model under test, not loaded yet.
@@ -139,7 +139,7 @@ class Models:
             "contents": known_among(model.info.contents.values()),
         }
         self._store.agree({f"{_KEY}{self.shown_path(model.info.path)}": json.dumps(facts)})
-        self._watched.add(id(model))
+        self._watched[id(model)] = model
 
     def changed(self) -> dict[str, str]:
         """Return the models of all processes that are other ones now, each with its one line."""

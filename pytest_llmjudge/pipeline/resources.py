@@ -74,7 +74,7 @@ def make_resources(
     settings: Settings, store: Store, worker: str, root: Path, kinds: Sequence[SavedKind]
 ) -> Resources:
     """Compose the resources of a process."""
-    actors = None if settings.ray is None else Actors(settings.ray, settings.ray_cpus, store)
+    actors = None if settings.ray is None else Actors(settings, store)
     room = None
     if settings.is_judge_local or actors is not None:
         room = SharedRoom(is_alone=worker == MAIN, actors=actors)

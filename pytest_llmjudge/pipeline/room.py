@@ -1,6 +1,7 @@
 """Memory for one side at a time: a judge in this process, or the models under test.
 
-Actors of Ray are such memory too, of which one model alone has all."""
+Actors of Ray are such memory too, of which one model alone has all.
+"""
 
 from __future__ import annotations
 

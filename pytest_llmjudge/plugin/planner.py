@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.generation.base import LocalModel
 from pytest_llmjudge.generation.checkpoint_info import is_adapter
 from pytest_llmjudge.generation.factory import takes_tokenizer
 from pytest_llmjudge.kinds.base import JUDGE_CHECK
@@ -379,7 +380,7 @@ def check_server_options(session: LlmSession) -> None:
 
 
 def check_ray(session: LlmSession, collected: pytest.Session) -> None:
-    """Prove that there is a cluster, and a model that runs there, for whoever asks for Ray.
+    """Prove that there are actors of Ray, and a model in files that they can hold.
 
     Ray of an ini file is for the suites with such a model, which need not all run.
 
@@ -389,28 +390,36 @@ def check_ray(session: LlmSession, collected: pytest.Session) -> None:
     resources = session.resources
     if resources.actors is None or is_listing(session.config):
         return
-    if _asks_files(session, collected):
-        # No worker gets an item before all have planned.
-        if resources.worker in {MAIN, _FIRST_WORKER}:
-            resources.actors.check()
-    elif session.settings.ray_forced and session.announced:
-        problem = "no model of this run is in files, and others do not run on actors of Ray"
-        raise SettingsError("--llm-judge-ray", problem, "leave it out")
+    models = _models_in_files(session, collected)
+    if not models and session.settings.ray_forced and session.announced:
+        where, problem = (
+            "--llm-judge-ray",
+            "no model of this run is in files, and no other runs on actors",
+        )
+        raise SettingsError(where, problem, "leave it out")
+    # One process looks for all: no worker of xdist gets an item before all have planned.
+    if models and resources.worker in {MAIN, _FIRST_WORKER}:
+        resources.actors.check(models)
 
 
-def _asks_files(session: LlmSession, collected: pytest.Session) -> bool:
-    """Say whether anything in a run asks a model in files."""
+def _models_in_files(
+    session: LlmSession, collected: pytest.Session
+) -> dict[str, LocalModel[Any, Any]]:
+    """Return the models that this run loads from files, by the names that are shown."""
     settings, resources = session.settings, session.resources
-    if resources.models.is_any_in_files:
-        return True
-    if settings.is_judge_local and resources.judges.made is not None:
-        return True
-    # Plain tests ask the option's model by fixtures, which no suite has planned.
-    return isinstance(settings.checkpoint, Path) and any(
-        ASK_MODEL & set(getattr(item, "fixturenames", ())) and is_ours(collected, item, "llm_model")
+    found = list(resources.models.watched)
+    # Plain tests ask the option's by fixtures, which no suite has planned.
+    asked = any(
+        ASK_MODEL & set(getattr(item, "fixturenames", ()))
         for item in collected.items
-        if case_of(item) is None
+        if case_of(item) is None and is_ours(collected, item, "llm_model")
     )
+    if asked and settings.checkpoint is not None:
+        model = resources.models.get(settings.checkpoint)
+        found += [model] if isinstance(model, LocalModel) else []
+    judge = resources.judges.in_files
+    named = {resources.models.shown_path(model.info.path): model for model in found}
+    return named if judge is None else {settings.model: judge, **named}
 
 
 def check_explain(session: LlmSession) -> None:
