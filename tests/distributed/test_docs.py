@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import jsonschema
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 
