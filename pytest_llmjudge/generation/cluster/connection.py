@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pytest_llmjudge.errors import SettingsError, one_line
+from pytest_llmjudge.generation.cluster.machines import LOCAL, Machines, without_warnings
+from pytest_llmjudge.generation.cluster.nodes import OPTION
+from pytest_llmjudge.generation.cluster.pool import RayPool
+from pytest_llmjudge.generation.cluster.shipping import remove_with_process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping
 
-    from pytest_llmjudge.generation.cluster.nodes import Node
-    from pytest_llmjudge.generation.cluster.pool import RayPool
     from pytest_llmjudge.generation.cluster.work import MakeWorker
     from pytest_llmjudge.generation.files.contents import Content
 
 __all__ = ["Cluster", "connect"]
+
+_CONNECT_SECONDS = 5
+_STORE_BYTES = 100_000_000
+"""Room for what is on its way between the processes of this machine, which share its files."""
 
 
 def connect(
@@ -33,48 +50,148 @@ def connect(
         note: Called with a line about nodes that take no part, actors that are lost, and so on.
 
     Raises:
-        SettingsError: Ray is missing, nothing answers at the address within a minute, or versions
-            of Ray or Python are other ones there.
+        SettingsError: Ray is missing, nothing answers at the address, or versions of Ray or Python
+            are other ones there.
     """
-    raise NotImplementedError
+    try:
+        with without_warnings():
+            import ray
+    except ImportError as error:
+        problem = f"Ray cannot be imported ({one_line(str(error))})"
+        raise SettingsError(OPTION, problem, "install pytest-llmjudge[ray]") from None
+    if ray.is_initialized():
+        problem = "this process is connected to Ray already, by ray.init of its own"
+        raise SettingsError(OPTION, problem, "leave that out, or this option")
+    if address.startswith("ray://"):
+        _check_answers(address)
+    folder = Path(tempfile.mkdtemp(prefix="llmjudge-ray-")) if address == LOCAL else None
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        with without_warnings(), _without_telemetry():
+            _initialise(address, folder)
+    except Exception as error:  # noqa: BLE001  # Ray raises what its parts raise
+        _end(folder, handler)
+        raise _unreachable(address, str(error)) from None
+    return Cluster(address, cpus, device, note, folder, handler)
 
 
-class Cluster:
-    """A cluster of Ray as one process of a run sees it; :func:`connect` makes it."""
+def _initialise(address: str, folder: Path | None) -> None:
+    import ray
 
-    def describe(self) -> tuple[Node, ...]:
-        """Return the nodes that take part, with the actors that each has room for."""
-        raise NotImplementedError
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if folder is None:
+        ray.init(address=address, **quiet)
+        return
+    remove_with_process(folder)
+    ray.init(
+        address=LOCAL,
+        include_dashboard=False,
+        object_store_memory=_STORE_BYTES,
+        _temp_dir=str(folder),
+        **quiet,
+    )
 
-    def check(self) -> None:
-        """Prove before any work that there is room for an actor, and that all nodes are alike.
 
-        Raises:
-            SettingsError: No node has room for an actor, or one has another version of this
-                package, of its sources, of torch or of Python, or does not answer.
-        """
-        raise NotImplementedError
+def _check_answers(address: str) -> None:
+    """Refuse an address where nothing listens, for which Ray itself would wait a minute."""
+    parts = urlsplit(address)
+    try:
+        socket.create_connection((parts.hostname, parts.port or 10001), _CONNECT_SECONDS).close()
+    except OSError as error:
+        raise _unreachable(address, error.strerror or str(error)) from None
 
-    def with_files(self, contents: Mapping[Path, Content]) -> tuple[Node, ...]:
-        """Return the nodes that have all files of a checkpoint at their paths; others are sent them.
 
-        Raises:
-            SettingsError: A node does not answer.
-        """
-        raise NotImplementedError
+def _unreachable(address: str, cause: str) -> SettingsError:
+    cause = one_line(cause, 400)
+    if address == LOCAL:
+        return SettingsError(OPTION, f"Ray cannot be started ({cause})", "mend its installation")
+    if "ersion mismatch" in cause:
+        problem = f"the cluster at {address!r} has other versions ({cause})"
+        return SettingsError(OPTION, problem, "install the same on all nodes and here")
+    problem = f"no cluster can be reached at {address!r} ({cause})"
+    return SettingsError(OPTION, problem, "start one with ray start --head, or give its address")
+
+
+@contextlib.contextmanager
+def _without_telemetry() -> Iterator[None]:
+    """Start processes that report no usage; the environment of this one stays as it was."""
+    name = "RAY_USAGE_STATS_ENABLED"
+    before = os.environ.get(name)
+    os.environ[name] = "0"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def _end(folder: Path | None, handler: Any) -> None:  # noqa: ANN401  # as signal has it
+    import ray
+
+    with without_warnings():
+        ray.shutdown()
+    if threading.current_thread() is threading.main_thread() and handler is not None:
+        # Ray has put its own in its place.
+        signal.signal(signal.SIGTERM, handler)
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Cluster(Machines):
+    """A cluster of Ray as one process of a run sees it; :func:`connect` makes it.
+
+    Args:
+        address: As for :func:`connect`.
+        cpus: As for :func:`connect`.
+        device: As for :func:`connect`.
+        note: As for :func:`connect`.
+        folder: Of a Ray that was started for this process.
+        handler: Of SIGTERM, before Ray put its own in its place.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        cpus: int | None,
+        device: str,
+        note: Callable[[str], None],
+        folder: Path | None,
+        handler: Any,  # noqa: ANN401  # as signal has it
+    ) -> None:
+        super().__init__(address, cpus, device, note)
+        self._folder = folder
+        self._handler = handler
+        self._pool: RayPool | None = None
 
     def pool(self, make_worker: MakeWorker, contents: Mapping[Path, Content]) -> RayPool:
         """Start actors that hold a model, and wait until one of them has loaded it.
+
+        Only one model has actors at a time: those of another end, and start again when it is asked.
 
         Args:
             make_worker: Makes what each actor holds.
             contents: What all files hold that the model is loaded from.
 
         Raises:
+            ContentChangedError: A file may hold something else than its digest is of.
             LlmJudgeError: No actor can load it, or none starts.
         """
-        raise NotImplementedError
+        pool = RayPool(self, make_worker, contents, self._give_room)
+        pool.open()
+        return pool
+
+    def _give_room(self, pool: RayPool) -> None:
+        """End the actors of another model before those of one start."""
+        if self._pool is not None and self._pool is not pool:
+            self._pool.close()
+        self._pool = pool
 
     def close(self) -> None:
         """End all actors and the connection, and a Ray that was started for it."""
-        raise NotImplementedError
+        if not self.is_own:
+            return
+        if self._pool is not None:
+            self._pool.close()
+        _end(self._folder, self._handler)

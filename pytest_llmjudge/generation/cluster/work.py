@@ -27,6 +27,7 @@ class Job:
         costs: About how many tokens each unit takes: the work is divided by them.
         options: The same for all units; further arguments of the method.
         on_tokens: Called now and then with the number of tokens that were generated since.
+        together: How many units a worker computes at once, where it computes batches.
     """
 
     method: str
@@ -34,6 +35,7 @@ class Job:
     costs: Sequence[float]
     options: Mapping[str, Any] = field(default_factory=dict)
     on_tokens: Callable[[int], None] = ignore_tokens
+    together: int = 1
 
 
 class Worker(Protocol):
