@@ -1,7 +1,8 @@
-"""Nodes that join: compared with this one, asked for the checkpoint, and sent it if they lack it."""
+"""Nodes that join: compared with this machine, asked for the checkpoint, sent what they lack."""
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,14 @@ def outcome_of(answer: Any) -> Any:  # noqa: ANN401  # Ray's references have no 
     try:
         return ray.get(answer)
     except ray.exceptions.RayError as error:
-        return Lost(one_line(str(error)))
+        return Lost(_cause(str(error)))
+
+
+def _cause(text: str) -> str:
+    """Return why a process ended, of all that Ray says of it."""
+    told = " ".join(text.split())
+    found = re.search(r"(?:is dead|died) because (.*?)(?:\. Some common causes|$)", told)
+    return one_line(found[1] if found else told)
 
 
 class Arrival:

@@ -72,7 +72,10 @@ def connect(
     except Exception as error:  # noqa: BLE001  # Ray raises what its parts raise
         _end(folder, handler)
         raise _unreachable(address, str(error)) from None
-    return Cluster(address, cpus, device, note, folder, handler)
+    except BaseException:
+        _end(folder, handler)
+        raise
+    return Cluster(address, cpus, device, note, end=lambda: _end(folder, handler))
 
 
 def _initialise(address: str, folder: Path | None) -> None:
@@ -147,8 +150,7 @@ class Cluster(Machines):
         cpus: As for :func:`connect`.
         device: As for :func:`connect`.
         note: As for :func:`connect`.
-        folder: Of a Ray that was started for this process.
-        handler: Of SIGTERM, before Ray put its own in its place.
+        end: Ends the connection.
     """
 
     def __init__(
@@ -157,12 +159,11 @@ class Cluster(Machines):
         cpus: int | None,
         device: str,
         note: Callable[[str], None],
-        folder: Path | None,
-        handler: Any,  # noqa: ANN401  # as signal has it
+        *,
+        end: Callable[[], None],
     ) -> None:
         super().__init__(address, cpus, device, note)
-        self._folder = folder
-        self._handler = handler
+        self._end = end
         self._pool: RayPool | None = None
 
     def pool(self, make_worker: MakeWorker, contents: Mapping[Path, Content]) -> RayPool:
@@ -194,4 +195,4 @@ class Cluster(Machines):
             return
         if self._pool is not None:
             self._pool.close()
-        _end(self._folder, self._handler)
+        self._end()

@@ -52,6 +52,18 @@ def on_node(node: Node) -> Any:  # noqa: ANN401  # Ray's classes have no types
     return NodeAffinitySchedulingStrategy(node.key, soft=False)
 
 
+def _answer_of(node: Node, answer: Any, seconds: float) -> Any:  # noqa: ANN401  # as above
+    import ray
+
+    try:
+        return ray.get(answer, timeout=seconds)
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        slow = isinstance(error, ray.exceptions.GetTimeoutError)
+        cause = f"for {seconds:.0f} seconds" if slow else f"({one_line(str(error))})"
+        problem = f"node {node.address} does not answer {cause}"
+        raise SettingsError(OPTION, problem, "look at that node, or take it out") from None
+
+
 class Machines:
     """The nodes of the cluster that this process is connected to.
 
@@ -154,21 +166,12 @@ class Machines:
         Raises:
             SettingsError: One does not.
         """
-        import ray
-
-        got = []
-        for node, answer in zip(nodes, answers, strict=True):
-            try:
-                got.append(ray.get(answer, timeout=seconds))
-            except (ray.exceptions.RayError, ConnectionError) as error:
-                slow = isinstance(error, ray.exceptions.GetTimeoutError)
-                cause = f"for {seconds:.0f} seconds" if slow else f"({one_line(str(error))})"
-                problem = f"node {node.address} does not answer {cause}"
-                raise SettingsError(OPTION, problem, "look at that node, or take it out") from None
-        return got
+        return [
+            _answer_of(node, answer, seconds) for node, answer in zip(nodes, answers, strict=True)
+        ]
 
     def with_files(self, contents: Mapping[Path, Content]) -> tuple[Node, ...]:
-        """Return the nodes that have all files of a checkpoint at their paths; others are sent them.
+        """Return the nodes that have all files of a checkpoint at their paths; the others get them.
 
         Raises:
             SettingsError: A node does not answer.

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line
+from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, count_of, one_line
 from pytest_llmjudge.generation.cluster.actors import Failure, ModelActor, Piece, Progress
 from pytest_llmjudge.generation.cluster.arrival import Arrival, Lost, outcome_of
 from pytest_llmjudge.generation.cluster.dispatch import MAX_RESTARTS, Dispatch
@@ -32,7 +32,7 @@ _LOOK_SECONDS = 5.0
 _WAIT_SECONDS = 60.0
 """For an actor that can be asked: for one that starts, or for new nodes when all are lost."""
 
-_NOTE_SECONDS = 15.0
+_NOTE_SECONDS = 30.0
 _SILENT_SECONDS = 120.0
 """An actor that answers no poll for so long is lost, whatever Ray says of it."""
 
@@ -113,7 +113,7 @@ class RayPool:
         self._refused: LlmJudgeError | None = None
         self._cause = "no node has room for one"
         self._looked = 0.0
-        self._had_actors = self._opened = time.monotonic()
+        self._had_actors = time.monotonic()
         self._has_noted = False
 
     def open(self) -> None:
@@ -175,7 +175,6 @@ class RayPool:
                 self._pieces += 1
                 seat.piece = self._pieces
                 given = {unit: job.units[unit] for unit in units}
-                # Within a list Ray passes the reference on, and not what it refers to.
                 piece = Piece(seat.piece, self._jobs, job.method, given, options)
                 self._poll(seat, seat.actor.begin, piece)
 
@@ -347,11 +346,13 @@ class RayPool:
         """Refuse to wait for ever for nodes after all actors are lost."""
         now = time.monotonic()
         waiting = [seat for seat in self._seats if not seat.is_placed]
-        if waiting and not self._has_noted and now > self._opened + _NOTE_SECONDS:
+        late = [seat for seat in waiting if now > seat.asked + _NOTE_SECONDS]
+        if late and not self._has_noted:
             self._has_noted = True
-            where = ", ".join(sorted({seat.node.address for seat in waiting}))
-            problem = f"{len(waiting)} actors wait for GPUs or cores that others use"
-            self._machines.note(f"{OPTION}: {problem} (on {where}); the run goes on without them")
+            where = ", ".join(sorted({seat.node.address for seat in late}))
+            problem = f"{count_of(len(late), 'actor')} on {where} could not start yet"
+            cause = "others may use the GPUs or cores there"
+            self._machines.note(f"{OPTION}: {problem}: {cause}; the run goes on without them")
         if self._arrivals or len(waiting) < len(self._seats):
             self._had_actors = now
         elif now > self._had_actors + _WAIT_SECONDS:
