@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.generation.cluster.connection import Cluster
     from pytest_llmjudge.generation.cluster.nodes import Node
     from pytest_llmjudge.generation.cluster.work import Pool
+    from pytest_llmjudge.generation.in_process import InProcessModel
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
 
@@ -41,11 +42,11 @@ class Actors:
         self._connected: Cluster | None = None
         self._noted: dict[str, Any] | None = None
 
-    def holding(self, model: LocalModel[Any, Any], settings: Settings) -> LocalModel[Any, Any]:
+    def holding(self, model: InProcessModel[Any, Any], settings: Settings) -> ClusterModel:
         """Return a model that answers as another one does, but whose weights the actors hold.
 
         Args:
-            model: In files.
+            model: It; its weights are not loaded here.
             settings: By which it is loaded.
         """
         return ClusterModel(model, partial(self._start, settings))
@@ -104,7 +105,7 @@ class Actors:
             )
         return self._connected
 
-    def _start(self, settings: Settings, model: LocalModel[Any, Any], info: LocalInfo) -> Pool:
+    def _start(self, settings: Settings, model: InProcessModel[Any, Any], info: LocalInfo) -> Pool:
         make = MakeModelWorker(model.path, settings, info.fingerprint)
         return self._cluster().pool(make, info.contents)
 

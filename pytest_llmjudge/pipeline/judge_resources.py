@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmjudge.data import JudgeIdentity
-from pytest_llmjudge.generation.base import LocalModel
 from pytest_llmjudge.generation.factory import make_model
+from pytest_llmjudge.generation.in_process import InProcessModel
 from pytest_llmjudge.judging.context import context_for
 from pytest_llmjudge.judging.judge import Judge, judge_of, make_judge
 from pytest_llmjudge.pipeline.answering import JUDGE_NAME, AnsweringName
@@ -22,6 +22,7 @@ from pytest_llmjudge.servers.ollama import CONTEXT
 from pytest_llmjudge.settings import LOCAL, OPENAI
 
 if TYPE_CHECKING:
+    from pytest_llmjudge.generation.base import LocalModel
     from pytest_llmjudge.pipeline.actors import Actors
     from pytest_llmjudge.pipeline.protocols import JudgeLike
     from pytest_llmjudge.pipeline.room import SharedRoom
@@ -123,10 +124,11 @@ class JudgeResources:
             return None
         path = Path(settings.model.removeprefix(LOCAL))
         own = settings_of_judge(settings)
-        model = make_model(path, own)
-        assert isinstance(model, LocalModel)  # noqa: S101  # a path names no other
+        inner = make_model(path, own)
+        assert isinstance(inner, InProcessModel)  # noqa: S101  # a path names no other
+        model: LocalModel[Any, Any] = inner
         if self._actors is not None:
-            model = self._actors.holding(model, own)
+            model = self._actors.holding(inner, own)
         room.add_judge(model)
         self._model = model
         name = f"{LOCAL}{shown_from(self._root, path)}"

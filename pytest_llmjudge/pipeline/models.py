@@ -11,6 +11,7 @@ from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.base import LocalModel, Model
 from pytest_llmjudge.generation.factory import make_model
 from pytest_llmjudge.generation.files.contents import Content, Stamp, known_among, remember
+from pytest_llmjudge.generation.in_process import InProcessModel
 from pytest_llmjudge.generation.served import ServedModel
 from pytest_llmjudge.pipeline.answering import MODEL_NAME, AnsweringName
 from pytest_llmjudge.pipeline.protocols import fingerprint_of
@@ -90,11 +91,10 @@ class Models:
                 note=self._store.add_note,
                 names=self._names(checkpoint),
             )
-            if isinstance(model, LocalModel):
-                if self._actors is not None:
-                    model = self._actors.holding(model, self._settings)
-                if self._room is not None:
-                    self._room.add_tested(model)
+            if self._actors is not None and isinstance(model, InProcessModel):
+                model = self._actors.holding(model, self._settings)
+            if self._room is not None and isinstance(model, LocalModel):
+                self._room.add_tested(model)
             self._made[checkpoint] = model
         return self._made[checkpoint]
 

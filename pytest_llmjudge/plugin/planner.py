@@ -392,10 +392,7 @@ def check_ray(session: LlmSession, collected: pytest.Session) -> None:
         return
     models = _models_in_files(session, collected)
     if not models and session.settings.ray_forced and session.announced:
-        where, problem = (
-            "--llm-judge-ray",
-            "no model of this run is in files, and no other runs on actors",
-        )
+        where, problem = "--llm-judge-ray", "only models in files run on it, and this run has none"
         raise SettingsError(where, problem, "leave it out")
     # One process looks for all: no worker of xdist gets an item before all have planned.
     if models and resources.worker in {MAIN, _FIRST_WORKER}:
