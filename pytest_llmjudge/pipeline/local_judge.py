@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmjudge.data import JudgeIdentity
 from pytest_llmjudge.errors import CheckpointError, JudgeError, PromptError
-from pytest_llmjudge.generation.replies import Reply, TemplateError, TooLongError
+from pytest_llmjudge.generation.reply import Reply, TemplateError, TooLongError
 from pytest_llmjudge.judging.choosing import ROOM_FOR_THOUGHTS, thinks
 from pytest_llmjudge.pipeline.batching import Batcher
 from pytest_llmjudge.pipeline.turns import MEMORY

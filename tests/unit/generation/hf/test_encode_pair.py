@@ -60,9 +60,7 @@ def test_passes_are_bounded_by_logits(tmp_path: Path, monkeypatch: pytest.Monkey
     contexts = [Context(ids, (after,)) for ids, after in pairs]
     together = list(model.score(contexts))
     sizes: list[int] = []
-    hook = model._loaded.model.register_forward_hook(
-        lambda *passed: sizes.append(len(passed[2].logits))
-    )
+    hook = model._loaded.register_forward_hook(lambda *passed: sizes.append(len(passed[2].logits)))
     monkeypatch.setattr(loglikelihood, "_PASS_LOGITS", 1)
 
     alone = list(model.score(contexts))
