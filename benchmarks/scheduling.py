@@ -22,8 +22,7 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from pytest_llmjudge.generation.cluster.connection import Cluster, connect
-from pytest_llmjudge.generation.cluster.pool import RayPool
-from pytest_llmjudge.generation.cluster.work import Job
+from pytest_llmjudge.generation.cluster.work import Job, Pool
 from tests.support.cluster_work import MakeSleeper
 
 PROMPT = "Below is an instruction that describes a task. " * 12
@@ -41,7 +40,7 @@ def real_lengths(count: int) -> list[int]:
     return drawn.choices([1 + len(record["model_response"]) // 4 for record in records], k=count)
 
 
-def wait_for_all(pool: RayPool, actors: int) -> None:
+def wait_for_all(pool: Pool, actors: int) -> None:
     """Have short units computed until each actor has taken part."""
     seen: set[int] = set()
     while len(seen) < actors:
@@ -74,8 +73,12 @@ def measure_memory(cluster: Cluster, units: int) -> None:
         if count % 1000 == 0:
             sizes.append(driver.memory_info().rss)
     held = sum(map(sys.getsizeof, prompts))
-    print(f"{units} units of {held / units:.0f} bytes ({held / 1e6:.0f} MB): the driver has ", end="")
-    print(f"{sizes[0] / 1e6:.0f} MB at the first result, {max(sizes) / 1e6:.0f} MB at most, ", end="")
+    print(
+        f"{units} units of {held / units:.0f} bytes ({held / 1e6:.0f} MB): the driver has ", end=""
+    )
+    print(
+        f"{sizes[0] / 1e6:.0f} MB at the first result, {max(sizes) / 1e6:.0f} MB at most, ", end=""
+    )
     print(f"{sizes[-1] / 1e6:.0f} MB at the last")
 
 

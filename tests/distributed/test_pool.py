@@ -9,7 +9,7 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -48,15 +48,17 @@ def cluster(
 
 
 @contextmanager
-def connected(address: str, notes: list[str], **more: Any) -> Iterator[Cluster]:
-    cluster = connect(address, note=notes.append, **more)
+def connected(
+    address: str, notes: list[str], cpus: int | None = None, device: str = "auto"
+) -> Iterator[Cluster]:
+    cluster = connect(address, cpus=cpus, device=device, note=notes.append)
     try:
         yield cluster
     finally:
         cluster.close()
 
 
-def job(method: str, units: Sequence[int], **options: Any) -> Job:
+def job(method: str, units: Sequence[int], **options: object) -> Job:
     return Job(method, units, [float(unit) for unit in units], options)
 
 
@@ -207,11 +209,10 @@ def test_a_node_with_other_versions(
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 2.0.0\n", "utf-8")
     monkeypatch.setenv("RAY_ADDRESS", small.address)
-    other = small.add(env_vars={"PYTHONPATH": str(tmp_path)})
+    other = small.add({"PYTHONPATH": str(tmp_path)})
     try:
-        with connected("auto", notes) as cluster:
-            with pytest.raises(SettingsError) as caught:
-                cluster.check()
+        with connected("auto", notes) as cluster, pytest.raises(SettingsError) as caught:
+            cluster.check()
     finally:
         small.kill(other)
 
@@ -248,10 +249,11 @@ def test_a_driver_that_ends_takes_its_actors_and_files_with_it(
 ) -> None:
     (tmp_path / "model").write_text("weights", "utf-8")
     before = folders()
+    # As a descriptor of the driver, a folder is another one for the nodes, or none.
+    opened = ["/bin/sh", "-c", 'exec 9<"$0"; exec "$@"', str(tmp_path)]
+    file = Path("/proc/self/fd/9/model") if address == "auto" else tmp_path / "model"
     with subprocess.Popen(
-        # Opened as a descriptor of the driver, a folder is another one for the nodes.
-        ["/bin/sh", "-c", 'exec 9<"$0"; exec "$@"', str(tmp_path), sys.executable, "-c", DRIVER]
-        + [address, "/proc/self/fd/9/model" if address == "auto" else str(tmp_path / "model")],
+        [*opened, sys.executable, "-c", DRIVER, address, str(file)],
         env={**os.environ, "RAY_ADDRESS": small.address},
         stdout=subprocess.PIPE,
         text=True,
@@ -304,7 +306,9 @@ def test_no_node_has_room(
     small: SmallCluster, notes: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_ADDRESS", small.address)
-    for more, wanted in ({"cpus": 3}, "3 cores"), ({"device": "cuda"}, "a GPU"):
-        with connected("auto", notes, **more) as cluster:
-            with pytest.raises(SettingsError, match=f"no node of the cluster has {wanted};"):
-                cluster.check()
+    refused = pytest.raises(SettingsError, match="no node of the cluster has 3 cores;")
+    with connected("auto", notes, cpus=3) as cluster, refused:
+        cluster.check()
+    refused = pytest.raises(SettingsError, match="no node of the cluster has a GPU;")
+    with connected("auto", notes, device="cuda") as cluster, refused:
+        cluster.check()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import time
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from pytest_llmjudge.generation.cluster.machines import without_warnings
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SmallCluster", "until"]
+__all__ = ["SmallCluster", "is_running", "until"]
 
 _STORE = 80_000_000
 
@@ -21,29 +22,35 @@ class SmallCluster:
     """A head of two cores that takes clients, and further nodes of two cores each."""
 
     def __init__(self, nodes: int) -> None:
-        from ray.cluster_utils import Cluster
-
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         head = {"ray_client_server_port": port, "include_dashboard": False}
         size = {"num_cpus": 2, "object_store_memory": _STORE}
-        self._cluster = Cluster(initialize_head=True, head_node_args={**head, **size})
+        # Ray leaves it to the interpreter to close the logs of the processes that it starts.
+        with without_warnings():
+            from ray.cluster_utils import Cluster
+
+            self._cluster = Cluster(initialize_head=True, head_node_args={**head, **size})
         self.address: str = self._cluster.address
         self.client_address = f"ray://127.0.0.1:{port}"
         self.nodes = [self.add() for _ in range(nodes - 1)]
 
-    def add(self, **more: Any) -> Any:
-        """Add a node."""
-        return self._cluster.add_node(num_cpus=2, object_store_memory=_STORE, **more)
+    def add(self, environment: dict[str, str] | None = None) -> Any:  # noqa: ANN401  # Ray's own
+        """Add a node, whose processes may have more in their environment."""
+        size = {"num_cpus": 2, "object_store_memory": _STORE}
+        with without_warnings():
+            return self._cluster.add_node(**size, env_vars=environment)
 
-    def kill(self, node: Any) -> None:
+    def kill(self, node: Any) -> None:  # noqa: ANN401  # Ray's own
         """End a node as a power cut would."""
-        self._cluster.remove_node(node, allow_graceful=False)
+        with without_warnings():
+            self._cluster.remove_node(node, allow_graceful=False)
 
     def close(self) -> None:
         """End all nodes."""
-        self._cluster.shutdown()
+        with without_warnings():
+            self._cluster.shutdown()
 
 
 def until(is_so: Callable[[], bool], seconds: float = 60) -> None:
@@ -57,11 +64,6 @@ def until(is_so: Callable[[], bool], seconds: float = 60) -> None:
 def is_running(pid: int) -> bool:
     """Say whether a process is there, and not a zombie."""
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
-
-
-def address_in_environment(address: str) -> dict[str, str]:
-    """Return the environment in which ``auto`` is a cluster."""
-    return {**os.environ, "RAY_ADDRESS": address}

@@ -62,8 +62,7 @@ def connect(
     if ray.is_initialized():
         problem = "this process is connected to Ray already, by ray.init of its own"
         raise SettingsError(OPTION, problem, "leave that out, or this option")
-    if address.startswith("ray://"):
-        _check_answers(address)
+    _check_answers(address)
     folder = Path(tempfile.mkdtemp(prefix="llmjudge-ray-")) if address == LOCAL else None
     handler = signal.getsignal(signal.SIGTERM)
     try:
@@ -96,8 +95,11 @@ def _initialise(address: str, folder: Path | None) -> None:
 
 
 def _check_answers(address: str) -> None:
-    """Refuse an address where nothing listens, for which Ray itself would wait a minute."""
-    parts = urlsplit(address)
+    """Refuse an address where nothing listens; Ray itself would wait for minutes."""
+    named = os.environ.get("RAY_ADDRESS", "") if address == "auto" else address
+    parts = urlsplit(named if "//" in named else f"//{named}")
+    if parts.port is None and parts.scheme != "ray":
+        return
     try:
         socket.create_connection((parts.hostname, parts.port or 10001), _CONNECT_SECONDS).close()
     except OSError as error:

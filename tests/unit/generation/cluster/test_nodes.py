@@ -28,7 +28,12 @@ HERE = Versions("0.1.0", "a" * 64, "2.13.0+cpu", "3.11.7")
 def described(name: str, cores: float, gpus: float = 0, *, alive: bool = True) -> dict[str, Any]:
     resources = {"CPU": cores, "GPU": gpus, "memory": 1e9}
     present = {resource: amount for resource, amount in resources.items() if amount}
-    return {"NodeID": name, "NodeManagerAddress": f"ip-{name}", "Alive": alive, "Resources": present}
+    return {
+        "NodeID": name,
+        "NodeManagerAddress": f"ip-{name}",
+        "Alive": alive,
+        "Resources": present,
+    }
 
 
 def test_an_actor_has_all_cores_of_a_node() -> None:
