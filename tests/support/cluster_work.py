@@ -59,6 +59,12 @@ class Sleeper:
             time.sleep(0.05)
             yield index, (os.getpid(), self._text, self._place.root, self._place.threads)
 
+    def gpu(self, units: Sequence[int]) -> Iterator[tuple[int, Any]]:
+        """Say which GPU it may use."""
+        for index, _ in enumerate(units):
+            time.sleep(0.05)
+            yield index, os.environ.get("CUDA_VISIBLE_DEVICES")
+
     def die(self, units: Sequence[int], *, deadly: int) -> Iterator[tuple[int, Any]]:
         """End this process at one unit, as a lack of memory would."""
         for index, unit in enumerate(units):

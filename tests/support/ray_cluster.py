@@ -36,9 +36,9 @@ class SmallCluster:
         self.client_address = f"ray://127.0.0.1:{port}"
         self.nodes = [self.add() for _ in range(nodes - 1)]
 
-    def add(self, environment: dict[str, str] | None = None) -> Any:  # noqa: ANN401  # Ray's own
-        """Add a node, whose processes may have more in their environment."""
-        size = {"num_cpus": 2, "object_store_memory": _STORE}
+    def add(self, environment: dict[str, str] | None = None, gpus: int = 0) -> Any:  # noqa: ANN401  # Ray's own
+        """Add a node, whose processes may have more in their environment, or believe in GPUs."""
+        size = {"num_cpus": 2, "num_gpus": gpus, "object_store_memory": _STORE}
         with without_warnings():
             return self._cluster.add_node(**size, env_vars=environment)
 

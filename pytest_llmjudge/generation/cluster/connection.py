@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["Cluster", "connect"]
 
 _CONNECT_SECONDS = 5
+_LONGEST = 20
+"""Of the path of a folder in which Ray has room for the names of its sockets."""
+
 _STORE_BYTES = 100_000_000
 """Room for what is on its way between the processes of this machine, which share its files."""
 
@@ -63,7 +66,7 @@ def connect(
         problem = "this process is connected to Ray already, by ray.init of its own"
         raise SettingsError(OPTION, problem, "leave that out, or this option")
     _check_answers(address)
-    folder = Path(tempfile.mkdtemp(prefix="llmjudge-ray-")) if address == LOCAL else None
+    folder = _own_folder() if address == LOCAL else None
     handler = signal.getsignal(signal.SIGTERM)
     try:
         with without_warnings(), _without_telemetry():
@@ -75,6 +78,13 @@ def connect(
         _end(folder, handler)
         raise
     return Cluster(address, cpus, device, note, end=lambda: _end(folder, handler))
+
+
+def _own_folder() -> Path:
+    """Make the folder of a Ray that is started here, whose sockets bear no long path."""
+    usual = tempfile.gettempdir()
+    short = usual if len(usual) <= _LONGEST else "/tmp"  # noqa: S108  # where Ray would be by itself
+    return Path(tempfile.mkdtemp(prefix="llmjudge-ray-", dir=short))
 
 
 def _initialise(address: str, folder: Path | None) -> None:

@@ -183,9 +183,7 @@ class RayPool:
     ) -> Iterator[tuple[int, Any]]:
         """Take over what an actor has computed, or send its piece to others."""
         if isinstance(progress, Lost):
-            for unit in dispatch.end(seat):
-                yield unit, self._given_up(seat, progress)
-            seat.piece = 0
+            yield from self._ended(dispatch, seat, progress)
             self._replace(seat, progress)
             return
         job.on_tokens(progress.tokens)
@@ -195,8 +193,7 @@ class RayPool:
         if progress.failure is not None:
             raise _raised(progress.failure)
         if progress.is_over:
-            dispatch.end(seat)
-            seat.piece = 0
+            yield from self._ended(dispatch, seat, Lost("it gave no result"))
         else:
             self._poll(seat, seat.actor.results, seat.piece)
 
@@ -230,8 +227,16 @@ class RayPool:
         if seat.ended > MAX_RESTARTS:
             problem = f"it ended {seat.ended} times in turn while it loaded the model"
             self._machines.note(f"{OPTION}: {where} is left out: {problem} ({lost.cause})")
-        elif any(node.key == seat.node.key for node in self._machines.describe()):
+        elif self._machines.is_there(seat.node):
             self._add(_Seat(seat.node, seat.place, seat.known, ended=seat.ended))
+
+    def _ended(
+        self, dispatch: Dispatch[_Seat], seat: _Seat, lost: Lost
+    ) -> Iterator[tuple[int, CheckpointError]]:
+        """Let go of a piece; what it has no results of goes to others, or is given up."""
+        seat.piece = 0
+        for unit in dispatch.end(seat):
+            yield unit, self._given_up(seat, lost)
 
     def _given_up(self, seat: _Seat, lost: Lost) -> CheckpointError:
         problem = (
@@ -309,6 +314,7 @@ class RayPool:
             for node, place, known in arrival.go_on(ready):
                 for _ in range(node.actors):
                     self._add(_Seat(node, place, known))
+            self._cause = arrival.problem or self._cause
             if arrival.is_over:
                 self._arrivals.remove(arrival)
                 self._arrived.append(arrival)

@@ -43,7 +43,12 @@ def test_files_are_written_as_they_were(contents: dict[Path, Content]) -> None:
 
 def test_a_path_cannot_lead_out_of_the_folder() -> None:
     assert Place(1, "/root").locate(Path("/a/../../b/./c")) == Path("/root/b/c")
-    assert Place(1).locate(Path("a/../b")) == Path("a/../b")
+
+
+def test_relative_paths_begin_in_the_folder_of_the_driver() -> None:
+    assert Place(1, folder="/home").locate(Path("model")) == Path("/home/model")
+    assert Place(1, folder="/home").locate(Path("/model")) == Path("/model")
+    assert Place(1, "/root", "/home").locate(Path("../model")) == Path("/root/model")
 
 
 def test_a_file_that_is_written_to_meanwhile(contents: dict[Path, Content]) -> None:
