@@ -258,7 +258,7 @@ class ClusterModel(LocalModel[LocalInfo, Pool]):
 def _tokens(prompt: Prompt) -> float:
     """Return about how many tokens a prompt has, without a tokenizer."""
     texts = [prompt] if isinstance(prompt, str) else [turn.text for turn in prompt]
-    return sum(map(len, texts)) / _CHARACTERS
+    return 1 + sum(map(len, texts)) / _CHARACTERS
 
 
 def _without_reply(error: CheckpointError) -> PromptError:

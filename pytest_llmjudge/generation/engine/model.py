@@ -226,9 +226,10 @@ class TorchModel(InProcessModel[CheckpointInfo, "Decoder"]):
     def _decode(
         self, prompts: dict[int, list[int]], max_new_tokens: int, decoding: Decoding
     ) -> Iterator[Completion]:
+        # Torch is imported by this, with threads that sleep.
+        model, tokenizer = self._loaded, self._texts.tokenizer
         from pytest_llmjudge.generation.engine.answering import Answerer
 
-        model, tokenizer = self._loaded, self._texts.tokenizer
         answerer = Answerer(
             str(self.path),
             model,

@@ -249,9 +249,9 @@ class HuggingFaceModel(InProcessModel[FolderInfo, "Model"]):
     def _decode(
         self, prompts: dict[int, list[int]], max_new_tokens: int, decoding: Decoding
     ) -> Iterator[Completion]:
+        model = self._loaded
         from pytest_llmjudge.generation.families.decoder import Decoder
 
-        model = self._loaded
         if isinstance(model, Decoder):
             return self._decode_here(model, prompts, max_new_tokens, decoding)
         return self._decode_there(prompts, max_new_tokens, decoding)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_llmjudge.data import Context
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.engine.model import TorchModel
-from pytest_llmjudge.generation.hf import loglikelihood
+from pytest_llmjudge.generation.hf import passes
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel
 from tests.unit.generation.hugging import CHATML, Theirs, make_tokenizer, save_folder
 from tests.unit.generation.tiny import END, lecture_model, save_model
@@ -61,7 +61,7 @@ def test_passes_are_bounded_by_logits(tmp_path: Path, monkeypatch: pytest.Monkey
     together = list(model.score(contexts))
     sizes: list[int] = []
     hook = model._loaded.register_forward_hook(lambda *passed: sizes.append(len(passed[2].logits)))
-    monkeypatch.setattr(loglikelihood, "_PASS_LOGITS", 1)
+    monkeypatch.setattr(passes, "_PASS_LOGITS", 1)
 
     alone = list(model.score(contexts))
 
