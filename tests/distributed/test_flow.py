@@ -8,12 +8,12 @@ import signal
 import sqlite3
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-import torch
 from ray.cluster_utils import Cluster
 
 from pytest_llmjudge.generation.families.gpt2.model import GPTConfig
@@ -41,7 +41,7 @@ def test_texts(verdict): pass
 @pytest.mark.llm_loss("data.json", max_perplexity=1e9)
 def test_losses(loss): pass
 
-@pytest.mark.llm_choices("questions.jsonl", min_accuracy=0)
+@pytest.mark.llm_choices("questions.jsonl", mode="continuation", min_accuracy=0)
 def test_choices(choice): pass
 
 @pytest.mark.llm_mmlu({str(REPO / "example_suite" / "mmlu")!r}, shots=1, min_accuracy=0)
@@ -89,8 +89,6 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture
 def suites(project: Project) -> Project:
     """Texts that a judge in files scores, losses, choices and MMLU of a tiny model."""
-    # Beside other threads, those of the model round otherwise.
-    torch.set_num_threads(1)
     save_model(project.path / "model.pth", CONFIG)
     save_judge(project.path / "judge")
     project.write("data.json", records(9))
@@ -120,30 +118,39 @@ OPTIONS = (
 
 
 def results_of(project: Project, *arguments: str) -> tuple[dict[str, Any], list[str]]:
-    """Run all suites; return the results, but for times, and the lines on Ray."""
+    """Run all suites; return the results, but for times, and what the head says of nodes."""
     result = project.run_subprocess(*OPTIONS, *arguments)
     assert result.ret == pytest.ExitCode.OK, result.stdout.str()
-    on_ray = [line for line in result.outlines if "Ray (" in line or " read at its path " in line]
-    return project.results(), on_ray
+    starts = ("llm-judge: Ray (", "llm-judge: model.pth is ", "llm-judge: local:judge is ")
+    return project.results(), [line for line in result.outlines if line.startswith(starts)]
 
 
+@pytest.mark.parametrize(
+    ("actors", "mode"),
+    [(1, ()), (2, ()), (4, ()), (2, ("-n", "2"))],
+    ids=["one", "two", "four", "xdist"],
+)
 def test_results_are_those_of_one_process(
-    suites: Project, on_ray: Callable[[int], list[str]]
+    suites: Project,
+    on_ray: Callable[[int], list[str]],
+    actors: int,
+    mode: tuple[str, ...],
 ) -> None:
-    """Texts, scores, losses, choices and MMLU's predictions, with 1, 2 and 4 actors and with -n 2."""
+    """Texts, scores, losses, choices and MMLU's predictions, to the byte, with as many threads."""
+    threads = CORES // actors
+    suites.write("conftest.py", f"import torch\ntorch.set_num_threads({threads})\n")
     expected, lines = results_of(suites)
     assert not lines
 
-    for actors, mode in ((1, ()), (2, ()), (4, ()), (2, ("-n", "2"))):
-        results, lines = results_of(suites, *on_ray(actors), *mode)
+    results, lines = results_of(suites, *on_ray(actors), *mode)
 
-        assert results == expected
-        counted = "1 actor on 1 node" if actors == 1 else f"{actors} actors on 1 node"
-        assert f"llm-judge: Ray (auto): {counted}, " in lines[0]
-        assert lines[1:] == [
-            f"llm-judge: {name} is read at its path on all nodes"
-            for name in ("local:judge", "model.pth")
-        ]
+    assert results == expected
+    counted = "1 actor" if actors == 1 else f"{actors} actors"
+    assert lines[0].startswith(f"llm-judge: Ray (auto): {counted} on 1 node, {threads} core")
+    assert lines[1:] == [
+        f"llm-judge: {name} is read at its path on all nodes"
+        for name in ("local:judge", "model.pth")
+    ]
 
 
 def test_a_ray_of_the_runs_own(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,14 +158,12 @@ def test_a_ray_of_the_runs_own(project: Project, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("TMPDIR", str(project.path))
     save_model(project.path / "model.pth", CONFIG)
     project.suite(records(3), 'checkpoint="model.pth", min_score=0')
-    before = {process.pid for process in psutil.process_iter()}
-
     result = project.run_subprocess("--llm-judge-ray=local", "--llm-judge-max-new-tokens=4")
 
     result.assert_outcomes(passed=4)
     result.stdout.fnmatch_lines(["llm-judge: Ray (local): * on 1 node, *"])
     assert not list(project.path.glob("llmjudge-ray-*"))
-    assert eventually(lambda: not rays(before))
+    assert eventually(lambda: not processes_with(f"{project.path}/llmjudge-ray-"))
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill", "interrupt"])
@@ -170,20 +175,20 @@ def test_a_run_that_is_stopped(
     """Its actors end, and the next run asks only what is missing."""
     long_suite(project)
     project.write("conftest.py", WATCHED)
-    before = {process.pid for process in psutil.process_iter()}
     command = project.command(*on_ray(2), *LONG)
     # In a group of its own, as on a terminal, where Ctrl-C reaches all processes of a group.
     with subprocess.Popen(
         command, cwd=project.path, stdout=subprocess.PIPE, start_new_session=True
     ) as run:
         assert eventually(lambda: kept(project) > 10)
+        assert actors()
         os.killpg(run.pid, how)
         run.communicate(timeout=60)
     made = kept(project)
 
     assert made < COUNT
     assert run.returncode == (2 if how == signal.SIGINT else -how)
-    assert eventually(lambda: not rays(before, "ModelActor"))
+    assert eventually(lambda: not actors())
     result = project.run_subprocess(*on_ray(2), *LONG)
     result.assert_outcomes(passed=COUNT + 1)
     asked = (project.path / "asked.log").read_text(encoding="ascii").split()
@@ -243,11 +248,17 @@ def eventually(holds: Callable[[], bool], seconds: float = 120) -> bool:
     return True
 
 
-def rays(before: set[int], name: str = "ray") -> list[str]:
-    """Return the command lines of processes of Ray's that were not there before."""
+def processes_with(text: str) -> list[psutil.Process]:
+    """Return the processes that have a text in their command line."""
+    running = psutil.process_iter(["cmdline"])
+    return [one for one in running if text in " ".join(one.info["cmdline"] or ())]
+
+
+def actors() -> list[psutil.Process]:
+    """Return the processes of actors of the cluster that these tests have started."""
     found = []
-    for process in psutil.process_iter(["pid", "cmdline"]):
-        line = " ".join(process.info["cmdline"] or ())
-        if process.info["pid"] not in before and name in line and "pytest" not in line:
-            found.append(line)
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if "ModelActor" in " ".join(process.cmdline()):
+                found.append(process)
     return found

@@ -71,9 +71,7 @@ def test_values_that_cannot_be_used(
     assert error_of(project.run(*options)) == expected
 
 
-IDLE = (
-    "--llm-judge-ray: no model of this run is in files, and no other runs on actors; leave it out"
-)
+IDLE = "--llm-judge-ray: only models in files run on it, and this run has none; leave it out"
 
 
 @pytest.mark.every_mode
