@@ -20,7 +20,7 @@ from pytest_llmjudge.plugin.cases import FIXTURE, Case, case_of
 from pytest_llmjudge.plugin.configured import is_ours
 from pytest_llmjudge.plugin.options import is_listing
 from pytest_llmjudge.plugin.output_conflicts import check_inputs
-from pytest_llmjudge.settings import EMBEDDED
+from pytest_llmjudge.settings import EMBEDDED, LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -414,9 +414,9 @@ def _models_in_files(
     if asked and settings.checkpoint is not None:
         model = resources.models.get(settings.checkpoint)
         found += [model] if isinstance(model, LocalModel) else []
-    judge = resources.judges.in_files
-    named = {resources.models.shown_path(model.info.path): model for model in found}
-    return named if judge is None else {settings.model: judge, **named}
+    shown, judge = resources.models.shown_path, resources.judges.in_files
+    named = {} if judge is None else {f"{LOCAL}{shown(judge.path)}": judge}
+    return named | {shown(model.info.path): model for model in found}
 
 
 def check_explain(session: LlmSession) -> None:

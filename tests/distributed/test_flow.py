@@ -144,7 +144,7 @@ def test_results_are_those_of_one_process(
 
     results, lines = results_of(suites, *on_ray(actors), *mode)
 
-    assert results == expected
+    assert list(differences(expected, results)) == []
     counted = "1 actor" if actors == 1 else f"{actors} actors"
     assert lines[0].startswith(f"llm-judge: Ray (auto): {counted} on 1 node, {threads} core")
     assert lines[1:] == [
@@ -246,6 +246,18 @@ def eventually(holds: Callable[[], bool], seconds: float = 120) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def differences(one: object, other: object, path: str = "") -> Iterator[str]:
+    """Yield where two documents differ, each place with both values."""
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        for key, value in one.items():
+            yield from differences(value, other[key], f"{path}.{key}")
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for at, (value, beside) in enumerate(zip(one, other, strict=True)):
+            yield from differences(value, beside, f"{path}[{at}]")
+    elif one != other:
+        yield f"{path}: {one!r} and {other!r}"
 
 
 def processes_with(text: str) -> list[psutil.Process]:
