@@ -180,7 +180,8 @@ def test_a_run_that_is_stopped(
     with subprocess.Popen(
         command, cwd=project.path, stdout=subprocess.PIPE, start_new_session=True
     ) as run:
-        assert eventually(lambda: kept(project) > 10)
+        assert eventually(lambda: kept(project) > 10 or run.poll() is not None)
+        assert run.poll() is None, run.communicate()[0].decode()
         assert actors()
         os.killpg(run.pid, how)
         run.communicate(timeout=60)
