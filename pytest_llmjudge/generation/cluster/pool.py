@@ -338,7 +338,7 @@ class RayPool:
             if self._refused is not None:
                 raise self._refused
             problem = f"no actor can be had: {self._cause}"
-            raise CheckpointError(OPTION, problem, "look at the memory of the nodes")
+            raise CheckpointError(OPTION, problem, "look at the nodes, and run again")
         waiting = [seat for seat in self._seats if not seat.is_placed]
         if not waiting:
             return
