@@ -29,8 +29,11 @@ _POLL_SECONDS = 1.0
 _LOOK_SECONDS = 5.0
 """How often nodes are looked for that have joined."""
 
+_START_SECONDS = 180.0
+"""For the first actor to answer, whose node may be busy or its cores in use."""
+
 _WAIT_SECONDS = 60.0
-"""For an actor that can be asked: for one that starts, or for new nodes when all are lost."""
+"""For new nodes when all actors are lost."""
 
 _NOTE_SECONDS = 30.0
 _SILENT_SECONDS = 120.0
@@ -343,8 +346,8 @@ class RayPool:
         if not waiting:
             return
         seconds = time.monotonic() - min(seat.asked for seat in waiting)
-        if len(waiting) == len(self._seats) and seconds > _WAIT_SECONDS:
-            problem = f"no actor could start within {_WAIT_SECONDS:.0f} seconds"
+        if len(waiting) == len(self._seats) and seconds > _START_SECONDS:
+            problem = f"no actor could start within {_START_SECONDS:.0f} seconds"
             hint = "wait until others have freed the cluster's GPUs or cores, or add nodes"
             raise CheckpointError(OPTION, problem, hint)
 
