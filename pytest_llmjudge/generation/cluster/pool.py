@@ -147,6 +147,7 @@ class RayPool:
 
         self.open()
         self._jobs += 1
+        self._had_actors = time.monotonic()
         dispatch: Dispatch[_Seat] = Dispatch(job.costs, len(self._seats), job.together)
         with _reachable():
             options = ray.put(dict(job.options))
@@ -364,10 +365,11 @@ class RayPool:
             self._machines.note(f"{OPTION}: {problem}: {cause}; the run goes on without them")
         if self._arrivals or len(waiting) < len(self._seats):
             self._had_actors = now
-        elif now > self._had_actors + _WAIT_SECONDS:
+            return
+        seconds = _START_SECONDS if self._seats else _WAIT_SECONDS
+        if now > self._had_actors + seconds:
             problem = (
-                f"all actors are lost, and none came within {_WAIT_SECONDS:.0f} seconds "
-                f"({self._cause})"
+                f"all actors are lost, and none came within {seconds:.0f} seconds ({self._cause})"
             )
             raise CheckpointError(
                 OPTION, problem, "start nodes and run again: what was computed is kept"
