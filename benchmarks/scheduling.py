@@ -16,14 +16,18 @@ import random
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from pytest_llmjudge.generation.cluster.connection import Cluster, connect
-from pytest_llmjudge.generation.cluster.work import Job, Pool
+from pytest_llmjudge.generation.cluster.work import Job
 from tests.support.cluster_work import MakeSleeper
+
+if TYPE_CHECKING:
+    from pytest_llmjudge.generation.cluster.pool import RayPool
 
 PROMPT = "Below is an instruction that describes a task. " * 12
 """About as long as a prompt of the lecture."""
@@ -40,12 +44,10 @@ def real_lengths(count: int) -> list[int]:
     return drawn.choices([1 + len(record["model_response"]) // 4 for record in records], k=count)
 
 
-def wait_for_all(pool: Pool, actors: int) -> None:
-    """Have short units computed until each actor has taken part."""
-    seen: set[int] = set()
-    while len(seen) < actors:
-        units = Job("where", [1] * actors, [1.0] * actors)
-        seen |= {process for _, (process, *_) in pool.run(units)}
+def wait_for_all(pool: RayPool, actors: int) -> None:
+    """Have short units computed until each actor is ready: a job does not wait for the last."""
+    while sum(seat.is_loaded for seat in pool._seats) < actors:  # noqa: SLF001  # no other can say
+        list(pool.run(Job("sleep", [1], [1.0], {"seconds": 0.5})))
 
 
 def measure_time(cluster: Cluster, actors: int, records: int, seconds: float) -> None:

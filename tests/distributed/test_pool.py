@@ -206,18 +206,30 @@ def test_a_job_that_is_broken_off_leaves_the_actors_idle(cluster: Cluster) -> No
     assert dict(pool.run(job("sleep", [1], seconds=0))) == {0: 1}
 
 
+def test_the_status_of_the_cluster_is_clean_afterwards(
+    small: SmallCluster, notes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", small.address)
+    with connected("auto", notes) as cluster:
+        pool = cluster.pool(MakeSleeper(), {})
+        assert dict(pool.run(job("sleep", [1], seconds=0))) == {0: 1}
+        until(lambda: "6.0/6.0 CPU" in small.status())
+
+    until(lambda: "0.0/6.0 CPU" in small.status())
+    assert "(no resource demands)" in small.status()
+
+
 def test_an_actor_has_a_gpu_of_its_own(
     small: SmallCluster, notes: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_ADDRESS", small.address)
     with_gpus = small.add(gpus=2)
-    try:
-        with connected("auto", notes, cpus=1) as cluster:
-            nodes = cluster.describe()
-            pool = cluster.pool(MakeSleeper(), {})
-            until(lambda: {gpu for _, gpu in pool.run(job("gpu", [1] * 20))} == {"0", "1"})
-    finally:
+    with connected("auto", notes, cpus=1) as cluster:
+        nodes = cluster.describe()
+        pool = cluster.pool(MakeSleeper(), {})
+        until(lambda: {gpu for _, gpu in pool.run(job("gpu", [1] * 20))} == {"0", "1"})
         small.kill(with_gpus)
+        until(lambda: not cluster.is_there(nodes[0]))
 
     assert [(node.actors, node.gpus, node.threads) for node in nodes] == [(2, 2, 1)]
 
@@ -230,11 +242,11 @@ def test_a_node_with_other_versions(
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 2.0.0\n", "utf-8")
     monkeypatch.setenv("RAY_ADDRESS", small.address)
     other = small.add({"PYTHONPATH": str(tmp_path)})
-    try:
-        with connected("auto", notes) as cluster, pytest.raises(SettingsError) as caught:
+    with connected("auto", notes) as cluster:
+        with pytest.raises(SettingsError) as caught:
             cluster.check()
-    finally:
         small.kill(other)
+        until(lambda: len(cluster.describe()) == 3)
 
     line = str(caught.value)
     assert line.startswith("--llm-judge-ray: node ")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +48,11 @@ class SmallCluster:
         """End a node as a power cut would."""
         with without_warnings():
             self._cluster.remove_node(node, allow_graceful=False)
+
+    def status(self) -> str:
+        """Return what ``ray status`` says."""
+        command = [sys.executable, "-m", "ray.scripts.scripts", "status", "--address", self.address]
+        return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
 
     def close(self) -> None:
         """End all nodes."""

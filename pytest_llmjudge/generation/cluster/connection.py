@@ -71,6 +71,7 @@ def connect(
     try:
         with without_warnings(), _without_telemetry():
             _initialise(address, folder)
+        _print_messages(are_printed=False)
     except Exception as error:  # noqa: BLE001  # Ray raises what its parts raise
         _end(folder, handler)
         raise _unreachable(address, str(error)) from None
@@ -78,6 +79,17 @@ def connect(
         _end(folder, handler)
         raise
     return Cluster(address, cpus, device, note, end=lambda: _end(folder, handler))
+
+
+def _print_messages(*, are_printed: bool) -> None:
+    """Say whether Ray prints in this process what its nodes have to say, such as of lost actors.
+
+    It does so whatever ``log_to_driver`` says, among the lines of pytest. This is the switch by
+    which its own debugger keeps them away.
+    """
+    import ray._private.worker as driver  # there is no public one
+
+    driver._worker_logs_enabled = are_printed  # noqa: SLF001  # likewise
 
 
 def _own_folder() -> Path:
@@ -147,6 +159,7 @@ def _end(folder: Path | None, handler: Any) -> None:  # noqa: ANN401  # as signa
 
     with without_warnings():
         ray.shutdown()
+    _print_messages(are_printed=True)
     if threading.current_thread() is threading.main_thread() and handler is not None:
         # Ray has put its own in its place.
         signal.signal(signal.SIGTERM, handler)

@@ -30,7 +30,7 @@ __all__ = ["ANSWER_SECONDS", "LOCAL", "Machines", "on_node", "without_warnings"]
 
 LOCAL = "local"
 
-ANSWER_SECONDS = 60
+ANSWER_SECONDS = 120
 """What a node may take to start a process and answer."""
 
 _READ_BYTES = 50_000_000

@@ -29,8 +29,11 @@ _POLL_SECONDS = 1.0
 _LOOK_SECONDS = 5.0
 """How often nodes are looked for that have joined."""
 
+_START_SECONDS = 180.0
+"""For the first actor to answer, whose node may be busy or its cores in use."""
+
 _WAIT_SECONDS = 60.0
-"""For an actor that can be asked: for one that starts, or for new nodes when all are lost."""
+"""For new nodes when all actors are lost."""
 
 _NOTE_SECONDS = 30.0
 _SILENT_SECONDS = 120.0
@@ -144,6 +147,7 @@ class RayPool:
 
         self.open()
         self._jobs += 1
+        self._had_actors = time.monotonic()
         dispatch: Dispatch[_Seat] = Dispatch(job.costs, len(self._seats), job.together)
         with _reachable():
             options = ray.put(dict(job.options))
@@ -338,13 +342,13 @@ class RayPool:
             if self._refused is not None:
                 raise self._refused
             problem = f"no actor can be had: {self._cause}"
-            raise CheckpointError(OPTION, problem, "look at the memory of the nodes")
+            raise CheckpointError(OPTION, problem, "look at the nodes, and run again")
         waiting = [seat for seat in self._seats if not seat.is_placed]
         if not waiting:
             return
         seconds = time.monotonic() - min(seat.asked for seat in waiting)
-        if len(waiting) == len(self._seats) and seconds > _WAIT_SECONDS:
-            problem = f"no actor could start within {_WAIT_SECONDS:.0f} seconds"
+        if len(waiting) == len(self._seats) and seconds > _START_SECONDS:
+            problem = f"no actor could start within {_START_SECONDS:.0f} seconds"
             hint = "wait until others have freed the cluster's GPUs or cores, or add nodes"
             raise CheckpointError(OPTION, problem, hint)
 
@@ -361,10 +365,11 @@ class RayPool:
             self._machines.note(f"{OPTION}: {problem}: {cause}; the run goes on without them")
         if self._arrivals or len(waiting) < len(self._seats):
             self._had_actors = now
-        elif now > self._had_actors + _WAIT_SECONDS:
+            return
+        seconds = _START_SECONDS if self._seats else _WAIT_SECONDS
+        if now > self._had_actors + seconds:
             problem = (
-                f"all actors are lost, and none came within {_WAIT_SECONDS:.0f} seconds "
-                f"({self._cause})"
+                f"all actors are lost, and none came within {seconds:.0f} seconds ({self._cause})"
             )
             raise CheckpointError(
                 OPTION, problem, "start nodes and run again: what was computed is kept"
