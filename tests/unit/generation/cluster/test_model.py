@@ -31,6 +31,7 @@ from tests.unit.generation.tiny import TINY, save_model
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from pytest_llmjudge.data import Prompt
     from pytest_llmjudge.generation.base import LocalInfo
     from pytest_llmjudge.generation.cluster.work import Job
 
@@ -128,7 +129,7 @@ def test_texts(paths: Mapping[str, Path], kind: str, decoding: Decoding) -> None
 def test_answers_to_messages(paths: Mapping[str, Path], kind: str) -> None:
     """The chat template is applied where the weights are; conversations are sent as such."""
     talk = (Turn("user", "the thing"), Turn("assistant", "a"), Turn("user", "Say 1"))
-    asked = [*PROMPTS[:5], talk]
+    asked: list[Prompt] = [*PROMPTS[:5], talk]
 
     done = list(together(paths[kind]).stream(asked, max_new_tokens=5, chat=True))
 
@@ -191,7 +192,8 @@ def test_what_is_known_without_weights(paths: Mapping[str, Path], kind: str) -> 
     ):
         assert getattr(model, name) == getattr(plain, name)
     assert model.info == plain.info
-    assert list(model.score([])) == list(model.stream([], max_new_tokens=1)) == []
+    assert list(model.score([])) == []
+    assert list(model.stream([], max_new_tokens=1)) == []
     assert (inner.is_loaded, model.is_loaded, started.pools) == (False, False, [])
 
 
