@@ -1,7 +1,9 @@
-"""Nodes that join: compared with this one, asked for the checkpoint, and sent it if they lack it."""
+"""Nodes that join: compared with this machine, asked for the checkpoint, sent what they lack."""
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -41,7 +43,14 @@ def outcome_of(answer: Any) -> Any:  # noqa: ANN401  # Ray's references have no 
     try:
         return ray.get(answer)
     except ray.exceptions.RayError as error:
-        return Lost(one_line(str(error)))
+        return Lost(_cause(str(error)))
+
+
+def _cause(text: str) -> str:
+    """Return why a process ended, of all that Ray says of it."""
+    told = " ".join(text.split())
+    found = re.search(r"(?:is dead|died) because (.*?)(?:\. Some common causes|$)", told)
+    return one_line(found[1] if found else told)
 
 
 class Arrival:
@@ -56,6 +65,7 @@ class Arrival:
         missing: Answers that it waits for.
         receivers: Actors that hold the files which nodes were sent; without them these are removed.
         is_over: Whether nothing more comes.
+        problem: Why a node was left out, if one was.
     """
 
     def __init__(
@@ -64,6 +74,7 @@ class Arrival:
         self.missing: set[Any] = set()
         self.receivers: dict[Node, Any] = {}
         self.is_over = False
+        self.problem = ""
         self._machines = machines
         self._nodes = nodes
         self._contents = contents
@@ -104,9 +115,7 @@ class Arrival:
         """Yield what is asked, with the seconds within which answers must come; get the answers."""
         machines, contents = self._machines, self._contents
         if machines.shares_files:
-            self._ready += [
-                (node, Place(node.threads), known_here(contents)) for node in self._nodes
-            ]
+            self._ready += [(node, self._place(node), known_here(contents)) for node in self._nodes]
             return
         unknown = [node for node in self._nodes if not machines.is_known(node)]
         answers = yield [machines.probe(node) for node in unknown], ANSWER_SECONDS
@@ -123,9 +132,12 @@ class Arrival:
                 lacking.append(node)
             else:
                 machines.remember(node, known)
-                self._ready.append((node, Place(node.threads), known))
+                self._ready.append((node, self._place(node), known))
         if lacking:
             yield from self._send(lacking)
+
+    def _place(self, node: Node, root: str = "") -> Place:
+        return Place(node.threads, root, os.getcwd())  # noqa: PTH109  # it is a text
 
     def _compare(self, node: Node, versions: Any) -> None:  # noqa: ANN401  # or Lost
         if isinstance(versions, Lost):
@@ -134,7 +146,7 @@ class Arrival:
         try:
             self._machines.compare(node, versions)
         except SettingsError as error:
-            self._machines.note(f"{error}; it is left out")
+            self._leave_out(node, f"it {error.problem.removeprefix(f'node {node.address} ')}")
 
     def _send(self, nodes: Sequence[Node]) -> Generator[tuple[list[Any], float], list[Any], None]:
         """Put each piece into the object store once, from where each node takes it once."""
@@ -150,6 +162,8 @@ class Arrival:
             calls = [actor.receive.remote(name, stored) for actor in self.receivers.values()]
             # One piece is read here while the one before is written there.
             self._drop((yield before, ANSWER_SECONDS))
+            if not self.receivers:
+                return
             before = [
                 call for call, node in zip(calls, nodes, strict=True) if node in self.receivers
             ]
@@ -164,7 +178,7 @@ class Arrival:
                 self._leave_out(node, written.cause)
             else:
                 folder, known = written
-                self._ready.append((node, Place(node.threads, folder), known))
+                self._ready.append((node, self._place(node, folder), known))
 
     def _drop(self, answers: Sequence[str | Lost]) -> None:
         """Do without nodes that could not write a piece."""
@@ -178,7 +192,8 @@ class Arrival:
         receiver = self.receivers.pop(node, None)
         if receiver is not None:
             ray.kill(receiver)
-        self._machines.note(f"{OPTION}: node {node.address} is left out: {problem}")
+        self.problem = f"node {node.address} is left out: {problem}"
+        self._machines.note(f"{OPTION}: {self.problem}")
 
     def close(self) -> None:
         """Remove what nodes were sent."""

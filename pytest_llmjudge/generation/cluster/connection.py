@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["Cluster", "connect"]
 
 _CONNECT_SECONDS = 5
+_LONGEST = 20
+"""Of the path of a folder in which Ray has room for the names of its sockets."""
+
 _STORE_BYTES = 100_000_000
 """Room for what is on its way between the processes of this machine, which share its files."""
 
@@ -62,17 +65,38 @@ def connect(
     if ray.is_initialized():
         problem = "this process is connected to Ray already, by ray.init of its own"
         raise SettingsError(OPTION, problem, "leave that out, or this option")
-    if address.startswith("ray://"):
-        _check_answers(address)
-    folder = Path(tempfile.mkdtemp(prefix="llmjudge-ray-")) if address == LOCAL else None
+    _check_answers(address)
+    folder = _own_folder() if address == LOCAL else None
     handler = signal.getsignal(signal.SIGTERM)
     try:
         with without_warnings(), _without_telemetry():
             _initialise(address, folder)
+        _print_messages(are_printed=False)
     except Exception as error:  # noqa: BLE001  # Ray raises what its parts raise
         _end(folder, handler)
         raise _unreachable(address, str(error)) from None
-    return Cluster(address, cpus, device, note, folder, handler)
+    except BaseException:
+        _end(folder, handler)
+        raise
+    return Cluster(address, cpus, device, note, end=lambda: _end(folder, handler))
+
+
+def _print_messages(*, are_printed: bool) -> None:
+    """Say whether Ray prints in this process what its nodes have to say, such as of lost actors.
+
+    It does so whatever ``log_to_driver`` says, among the lines of pytest. This is the switch by
+    which its own debugger keeps them away.
+    """
+    import ray._private.worker as driver  # there is no public one
+
+    driver._worker_logs_enabled = are_printed  # noqa: SLF001  # likewise
+
+
+def _own_folder() -> Path:
+    """Make the folder of a Ray that is started here, whose sockets bear no long path."""
+    usual = tempfile.gettempdir()
+    short = usual if len(usual) <= _LONGEST else "/tmp"  # noqa: S108  # where Ray would be by itself
+    return Path(tempfile.mkdtemp(prefix="llmjudge-ray-", dir=short))
 
 
 def _initialise(address: str, folder: Path | None) -> None:
@@ -93,8 +117,11 @@ def _initialise(address: str, folder: Path | None) -> None:
 
 
 def _check_answers(address: str) -> None:
-    """Refuse an address where nothing listens, for which Ray itself would wait a minute."""
-    parts = urlsplit(address)
+    """Refuse an address where nothing listens; Ray itself would wait for minutes."""
+    named = os.environ.get("RAY_ADDRESS", "") if address == "auto" else address
+    parts = urlsplit(named if "//" in named else f"//{named}")
+    if parts.port is None and parts.scheme != "ray":
+        return
     try:
         socket.create_connection((parts.hostname, parts.port or 10001), _CONNECT_SECONDS).close()
     except OSError as error:
@@ -132,6 +159,7 @@ def _end(folder: Path | None, handler: Any) -> None:  # noqa: ANN401  # as signa
 
     with without_warnings():
         ray.shutdown()
+    _print_messages(are_printed=True)
     if threading.current_thread() is threading.main_thread() and handler is not None:
         # Ray has put its own in its place.
         signal.signal(signal.SIGTERM, handler)
@@ -147,8 +175,7 @@ class Cluster(Machines):
         cpus: As for :func:`connect`.
         device: As for :func:`connect`.
         note: As for :func:`connect`.
-        folder: Of a Ray that was started for this process.
-        handler: Of SIGTERM, before Ray put its own in its place.
+        end: Ends the connection.
     """
 
     def __init__(
@@ -157,12 +184,11 @@ class Cluster(Machines):
         cpus: int | None,
         device: str,
         note: Callable[[str], None],
-        folder: Path | None,
-        handler: Any,  # noqa: ANN401  # as signal has it
+        *,
+        end: Callable[[], None],
     ) -> None:
         super().__init__(address, cpus, device, note)
-        self._folder = folder
-        self._handler = handler
+        self._end = end
         self._pool: RayPool | None = None
 
     def pool(self, make_worker: MakeWorker, contents: Mapping[Path, Content]) -> RayPool:
@@ -194,4 +220,4 @@ class Cluster(Machines):
             return
         if self._pool is not None:
             self._pool.close()
-        _end(self._folder, self._handler)
+        self._end()

@@ -30,7 +30,7 @@ __all__ = ["ANSWER_SECONDS", "LOCAL", "Machines", "on_node", "without_warnings"]
 
 LOCAL = "local"
 
-ANSWER_SECONDS = 60
+ANSWER_SECONDS = 120
 """What a node may take to start a process and answer."""
 
 _READ_BYTES = 50_000_000
@@ -50,6 +50,18 @@ def on_node(node: Node) -> Any:  # noqa: ANN401  # Ray's classes have no types
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     return NodeAffinitySchedulingStrategy(node.key, soft=False)
+
+
+def _answer_of(node: Node, answer: Any, seconds: float) -> Any:  # noqa: ANN401  # as above
+    import ray
+
+    try:
+        return ray.get(answer, timeout=seconds)
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        slow = isinstance(error, ray.exceptions.GetTimeoutError)
+        cause = f"for {seconds:.0f} seconds" if slow else f"({one_line(str(error))})"
+        problem = f"node {node.address} does not answer {cause}"
+        return SettingsError(OPTION, problem, "look at that node, or take it out")
 
 
 class Machines:
@@ -108,8 +120,7 @@ class Machines:
                 for head in heads
                 if head["NodeID"] not in {node.key for node in nodes}
             ]
-        answers = self._ask(unknown, [self.probe(node) for node in unknown], ANSWER_SECONDS)
-        for node, versions in zip(unknown, answers, strict=True):
+        for node, versions in self._ask(unknown, self.probe, ANSWER_SECONDS):
             self.compare(node, versions)
 
     def _no_room(self) -> SettingsError:
@@ -148,27 +159,29 @@ class Machines:
             remote = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=on_node(node))
             return remote(function).remote(*arguments)
 
-    def _ask(self, nodes: Sequence[Node], answers: Sequence[Any], seconds: float) -> list[Any]:
-        """Wait for what nodes answer.
+    def _ask(
+        self, nodes: Sequence[Node], ask: Callable[[Node], Any], seconds: float
+    ) -> Iterator[tuple[Node, Any]]:
+        """Ask nodes at the same time; yield each with its answer.
 
         Raises:
-            SettingsError: One does not.
+            SettingsError: One does not answer, and has not left the cluster.
         """
+        for node, asked in [(node, ask(node)) for node in nodes]:
+            answer = _answer_of(node, asked, seconds)
+            if not isinstance(answer, SettingsError):
+                yield node, answer
+            elif self.is_there(node):
+                raise answer
+
+    def is_there(self, node: Node) -> bool:
+        """Say whether a node is alive, as far as the cluster knows."""
         import ray
 
-        got = []
-        for node, answer in zip(nodes, answers, strict=True):
-            try:
-                got.append(ray.get(answer, timeout=seconds))
-            except (ray.exceptions.RayError, ConnectionError) as error:
-                slow = isinstance(error, ray.exceptions.GetTimeoutError)
-                cause = f"for {seconds:.0f} seconds" if slow else f"({one_line(str(error))})"
-                problem = f"node {node.address} does not answer {cause}"
-                raise SettingsError(OPTION, problem, "look at that node, or take it out") from None
-        return got
+        return any(other["Alive"] and other["NodeID"] == node.key for other in ray.nodes())
 
     def with_files(self, contents: Mapping[Path, Content]) -> tuple[Node, ...]:
-        """Return the nodes that have all files of a checkpoint at their paths; others are sent them.
+        """Return the nodes that have all files of a checkpoint at their paths; the others get them.
 
         Raises:
             SettingsError: A node does not answer.
@@ -176,11 +189,11 @@ class Machines:
         nodes = self.describe()
         if self._address == LOCAL:
             return nodes
-        answers = [self.look(node, contents) for node in nodes]
-        found = self._ask(nodes, answers, self.seconds_to_read(contents))
-        for node, known in zip(nodes, found, strict=True):
+        seconds = self.seconds_to_read(contents)
+        found = list(self._ask(nodes, lambda node: self.look(node, contents), seconds))
+        for node, known in found:
             self.remember(node, known)
-        return tuple(node for node, known in zip(nodes, found, strict=True) if known is not None)
+        return tuple(node for node, known in found if known is not None)
 
     @property
     def shares_files(self) -> bool:
@@ -190,7 +203,8 @@ class Machines:
     def look(self, node: Node, contents: Mapping[Path, Content]) -> Any:  # noqa: ANN401
         """Ask a node whether it has all files; see :func:`.shipping.look`."""
         known = [*known_here(contents), *self._known.get(node.key, ())]
-        return self.task(node, look, dict(contents), known)
+        absolute = {file.absolute(): content for file, content in contents.items()}
+        return self.task(node, look, absolute, known)
 
     def remember(self, node: Node, known: list[Content] | None) -> None:
         """Take note of what a node has read."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line
+from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, count_of, one_line
 from pytest_llmjudge.generation.cluster.actors import Failure, ModelActor, Piece, Progress
 from pytest_llmjudge.generation.cluster.arrival import Arrival, Lost, outcome_of
 from pytest_llmjudge.generation.cluster.dispatch import MAX_RESTARTS, Dispatch
@@ -29,10 +29,13 @@ _POLL_SECONDS = 1.0
 _LOOK_SECONDS = 5.0
 """How often nodes are looked for that have joined."""
 
-_WAIT_SECONDS = 60.0
-"""For an actor that can be asked: for one that starts, or for new nodes when all are lost."""
+_START_SECONDS = 180.0
+"""For the first actor to answer, whose node may be busy or its cores in use."""
 
-_NOTE_SECONDS = 15.0
+_WAIT_SECONDS = 60.0
+"""For new nodes when all actors are lost."""
+
+_NOTE_SECONDS = 30.0
 _SILENT_SECONDS = 120.0
 """An actor that answers no poll for so long is lost, whatever Ray says of it."""
 
@@ -113,7 +116,7 @@ class RayPool:
         self._refused: LlmJudgeError | None = None
         self._cause = "no node has room for one"
         self._looked = 0.0
-        self._had_actors = self._opened = time.monotonic()
+        self._had_actors = time.monotonic()
         self._has_noted = False
 
     def open(self) -> None:
@@ -144,6 +147,7 @@ class RayPool:
 
         self.open()
         self._jobs += 1
+        self._had_actors = time.monotonic()
         dispatch: Dispatch[_Seat] = Dispatch(job.costs, len(self._seats), job.together)
         with _reachable():
             options = ray.put(dict(job.options))
@@ -175,7 +179,6 @@ class RayPool:
                 self._pieces += 1
                 seat.piece = self._pieces
                 given = {unit: job.units[unit] for unit in units}
-                # Within a list Ray passes the reference on, and not what it refers to.
                 piece = Piece(seat.piece, self._jobs, job.method, given, options)
                 self._poll(seat, seat.actor.begin, piece)
 
@@ -184,9 +187,7 @@ class RayPool:
     ) -> Iterator[tuple[int, Any]]:
         """Take over what an actor has computed, or send its piece to others."""
         if isinstance(progress, Lost):
-            for unit in dispatch.end(seat):
-                yield unit, self._given_up(seat, progress)
-            seat.piece = 0
+            yield from self._ended(dispatch, seat, progress)
             self._replace(seat, progress)
             return
         job.on_tokens(progress.tokens)
@@ -196,8 +197,7 @@ class RayPool:
         if progress.failure is not None:
             raise _raised(progress.failure)
         if progress.is_over:
-            dispatch.end(seat)
-            seat.piece = 0
+            yield from self._ended(dispatch, seat, Lost("it gave no result"))
         else:
             self._poll(seat, seat.actor.results, seat.piece)
 
@@ -231,8 +231,16 @@ class RayPool:
         if seat.ended > MAX_RESTARTS:
             problem = f"it ended {seat.ended} times in turn while it loaded the model"
             self._machines.note(f"{OPTION}: {where} is left out: {problem} ({lost.cause})")
-        elif any(node.key == seat.node.key for node in self._machines.describe()):
+        elif self._machines.is_there(seat.node):
             self._add(_Seat(seat.node, seat.place, seat.known, ended=seat.ended))
+
+    def _ended(
+        self, dispatch: Dispatch[_Seat], seat: _Seat, lost: Lost
+    ) -> Iterator[tuple[int, CheckpointError]]:
+        """Let go of a piece; what it has no results of goes to others, or is given up."""
+        seat.piece = 0
+        for unit in dispatch.end(seat):
+            yield unit, self._given_up(seat, lost)
 
     def _given_up(self, seat: _Seat, lost: Lost) -> CheckpointError:
         problem = (
@@ -310,6 +318,7 @@ class RayPool:
             for node, place, known in arrival.go_on(ready):
                 for _ in range(node.actors):
                     self._add(_Seat(node, place, known))
+            self._cause = arrival.problem or self._cause
             if arrival.is_over:
                 self._arrivals.remove(arrival)
                 self._arrived.append(arrival)
@@ -333,13 +342,13 @@ class RayPool:
             if self._refused is not None:
                 raise self._refused
             problem = f"no actor can be had: {self._cause}"
-            raise CheckpointError(OPTION, problem, "look at the memory of the nodes")
+            raise CheckpointError(OPTION, problem, "look at the nodes, and run again")
         waiting = [seat for seat in self._seats if not seat.is_placed]
         if not waiting:
             return
         seconds = time.monotonic() - min(seat.asked for seat in waiting)
-        if len(waiting) == len(self._seats) and seconds > _WAIT_SECONDS:
-            problem = f"no actor could start within {_WAIT_SECONDS:.0f} seconds"
+        if len(waiting) == len(self._seats) and seconds > _START_SECONDS:
+            problem = f"no actor could start within {_START_SECONDS:.0f} seconds"
             hint = "wait until others have freed the cluster's GPUs or cores, or add nodes"
             raise CheckpointError(OPTION, problem, hint)
 
@@ -347,17 +356,20 @@ class RayPool:
         """Refuse to wait for ever for nodes after all actors are lost."""
         now = time.monotonic()
         waiting = [seat for seat in self._seats if not seat.is_placed]
-        if waiting and not self._has_noted and now > self._opened + _NOTE_SECONDS:
+        late = [seat for seat in waiting if now > seat.asked + _NOTE_SECONDS]
+        if late and not self._has_noted:
             self._has_noted = True
-            where = ", ".join(sorted({seat.node.address for seat in waiting}))
-            problem = f"{len(waiting)} actors wait for GPUs or cores that others use"
-            self._machines.note(f"{OPTION}: {problem} (on {where}); the run goes on without them")
+            where = ", ".join(sorted({seat.node.address for seat in late}))
+            problem = f"{count_of(len(late), 'actor')} on {where} could not start yet"
+            cause = "others may use the GPUs or cores there"
+            self._machines.note(f"{OPTION}: {problem}: {cause}; the run goes on without them")
         if self._arrivals or len(waiting) < len(self._seats):
             self._had_actors = now
-        elif now > self._had_actors + _WAIT_SECONDS:
+            return
+        seconds = _START_SECONDS if self._seats else _WAIT_SECONDS
+        if now > self._had_actors + seconds:
             problem = (
-                f"all actors are lost, and none came within {_WAIT_SECONDS:.0f} seconds "
-                f"({self._cause})"
+                f"all actors are lost, and none came within {seconds:.0f} seconds ({self._cause})"
             )
             raise CheckpointError(
                 OPTION, problem, "start nodes and run again: what was computed is kept"

@@ -56,17 +56,19 @@ class Place:
         threads: How many cores the actor may use.
         root: A folder with all files, below it at their full paths; empty where the node has them
             at their own paths.
+        folder: The driver's current folder, which relative paths begin in.
     """
 
     threads: int
     root: str = ""
+    folder: str = ""
 
     def locate(self, path: Path) -> Path:
         """Return where a file or folder of the driver is on this node."""
         if not self.root:
-            return path
+            return self.folder / path
         # normpath: ".." must not lead out of the folder.
-        return Path(self.root + os.path.normpath(path.absolute()))
+        return Path(self.root + os.path.normpath(self.folder / path))
 
 
 class MakeWorker(Protocol):

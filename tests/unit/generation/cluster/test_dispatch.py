@@ -54,7 +54,7 @@ def ideal(seconds: Sequence[float], actors: int) -> float:
 @pytest.fixture(scope="module")
 def lengths() -> list[int]:
     """Lengths with the spread of real answers: most are short, some ten times as long."""
-    drawn = random.Random(1)
+    drawn = random.Random(1)  # noqa: S311  # not for secrets
     return [1 + int(drawn.lognormvariate(3.4, 0.8)) for _ in range(5000)]
 
 
@@ -67,7 +67,7 @@ def test_64_actors_take_little_more_than_the_ideal_time(lengths: list[int]) -> N
 def test_real_lengths(real_data: Path) -> None:
     text = (real_data / "instructions/instruction-data-with-response.json").read_text("utf-8")
     answers = [len(record["model_response"].split()) + 1 for record in json.loads(text)]
-    lengths = random.Random(1).choices(answers, k=5000)
+    lengths = random.Random(1).choices(answers, k=5000)  # noqa: S311  # not for secrets
 
     assert simulate(lengths, lengths, 64, lambda _: 1.0) <= ideal(lengths, 64) / 0.98
 
