@@ -584,6 +584,7 @@ class Kind(ABC, Generic[Result]):
     def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
         """Yield which figures of a suite of a results file are not those of its own samples."""
 
+    @abstractmethod
     def from_document(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Result:
         """Return a suite of a results file as the result that was written: of :meth:`document`.
 
@@ -591,8 +592,8 @@ class Kind(ABC, Generic[Result]):
             suite: Its part of a file that was checked as a whole.
             judge: The judge that the file names for all suites.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def joined(self, shards: Sequence[Result], facts: Mapping[str, Any]) -> Result:
         """Return what the shards of a run found of a suite as one result, no gate decided yet.
 
@@ -600,8 +601,8 @@ class Kind(ABC, Generic[Result]):
             shards: What each found; a sample is listed by all, and has run in one of them.
             facts: The suite's :meth:`Suite.facts`, the same in all shards.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def decide(self, gate: str, result: Result, facts: Mapping[str, Any]) -> Decision:
         """Decide a gate of the kind's own from a result alone, as :meth:`Suite.decide` does.
 
@@ -610,8 +611,8 @@ class Kind(ABC, Generic[Result]):
             result: Of the whole suite, as :meth:`joined` returned it.
             facts: As there.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def decided(
         self, result: Result, gates: Sequence[GateResult], comparison: Comparison | None
     ) -> Result:
@@ -622,7 +623,6 @@ class Kind(ABC, Generic[Result]):
             gates: All gates of the suite, in its order.
             comparison: With the baseline, where there is one.
         """
-        raise NotImplementedError
 
     def saved_side(
         self,

@@ -54,7 +54,8 @@ if TYPE_CHECKING:
 
 __all__ = ["judged_document", "judged_from_document"]
 
-_NOBODY = JudgeIdentity("", "", "", "", {})
+_NOT_NAMED = "not named"
+"""What reports call the judge of a file that names none."""
 
 
 def judged_document(result: SuiteResult, judge: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -160,14 +161,14 @@ def judged_from_document(
         measure: Of the kind.
     """
     records = tuple(map(_record_result, suite["records"]))
-    identity, total = judge_of(suite, judge) or _NOBODY, suite["total"]
+    known, total = judge_of(suite, judge), suite["total"]
     categories, lack = suite.get("categories", {}), suite.get("not_corrected")
     return SuiteResult(
         name=suite["name"],
         path="",
         checkpoint=checkpoint_from_document(suite),
-        judge=identity,
-        judge_label=label_from_document(suite, identity),
+        judge=known or JudgeIdentity("", "", "", "", {}),
+        judge_label=_NOT_NAMED if known is None else label_from_document(suite, known),
         total=total,
         records=records,
         gates=gates_from_document(suite),

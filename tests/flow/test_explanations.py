@@ -55,6 +55,7 @@ def without_explanations(document: dict[str, Any]) -> dict[str, Any]:
         for row in suite["records"]:
             row.pop("explanation", None)
             row.pop("explanation_error", None)
+            row.pop("explanation_cause", None)
     return document
 
 

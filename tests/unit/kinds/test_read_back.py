@@ -38,6 +38,7 @@ from pytest_llmjudge.settings import read_settings
 from pytest_llmjudge.storage.labels import append_design, append_label
 from tests.support.read_back import written_again
 from tests.support.shards import Decided, merged, read_again
+from tests.unit.storage.test_results_reader import RELEASED, SMALLEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -464,3 +465,36 @@ def test_people_who_prefer(tmp_path: Path) -> None:
     assert (
         PAIRS.together([judged, replace(again, path=judged.path)])[1].agreement == voted.agreement
     )
+
+
+def lies_within(old: object, new: object) -> bool:
+    """Say whether a value has all that an older one has."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return all(key in new and lies_within(old[key], new[key]) for key in old)
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(map(lies_within, old, new))
+    return old == new
+
+
+@pytest.mark.parametrize("path", sorted(RELEASED.glob("*.json")), ids=lambda path: path.stem)
+def test_files_of_earlier_versions(path: Path) -> None:
+    """All that they have is written again; what they lack stays absent."""
+    document = json.loads(path.read_text("utf-8"))
+    for suite in document["suites"]:
+        again = written_again(suite, document["judge"])
+
+        assert lies_within(suite, again)
+        assert not any(again[key] for key in again.keys() - suite.keys())
+
+
+def test_what_other_tools_leave_out() -> None:
+    """The least that the schema asks for is a result, whose judge nobody names."""
+    (suite,) = SMALLEST["suites"]
+    checkpoint = {"path": "a.pth", "fingerprint": "f", "later": 1}
+    suite = {**suite, "later": "more", "checkpoint": checkpoint}
+
+    again = written_again(suite, None)
+
+    del checkpoint["later"], suite["later"]
+    assert lies_within(suite, again)
+    assert JUDGED.summary(JUDGED.from_document(suite, None), Rule()).judge == "not named"
