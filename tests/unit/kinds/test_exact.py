@@ -80,6 +80,23 @@ def test_filters_in_another_order() -> None:
     assert [*EXACT_ANSWERS.contradictions(suite)] == []
 
 
+def test_a_file_of_an_earlier_version_that_was_sorted() -> None:
+    """The filter that decides is the first of a result, and its reference stands in for itself."""
+    filters = {
+        "flexible-extract": {"extracted": "5", "correct": True},
+        "strict-match": {"extracted": None, "correct": False},
+    }
+    record = {**saved_record("a", None, correct=False), "filters": filters, "output": "#### 5"}
+    limits = {"min_accuracy": 0.5, "every_right": False, "outcome": "failed"}
+    asked = {"extract": "gsm8k", "max_new_tokens": None, "responses": None}
+    suite = saved_suite(record, **asked, **limits, checkpoint=None, data="data.json", total=1)
+
+    (one,) = EXACT_ANSWERS.from_document(suite, None).records
+
+    assert list(one.facts["filters"]) == ["strict-match", "flexible-extract"]
+    assert (one.shown, one.expected) == ("(nothing found) It is 5.", "#### 5")
+
+
 FILTER = {"last-number": {"correct": 2, "accuracy": 0.5}}
 SHARE = {"last-number": {"correct": 1, "accuracy": 0.7}}
 OTHER = {"strict-match": {"correct": 1, "accuracy": 0.5}}
