@@ -72,16 +72,11 @@ def params(results: Mapping[str, Any]) -> dict[str, str]:
     """
     found = {} if results["judge"] is None else dict(_texts(results["judge"], "judge"))
     for suite, prefix, settings in _suites(results):
-        # Where people judge there is no judge.
         for name in ("checkpoint", "against", "judge"):
             if suite.get(name) is not None:
                 found |= _texts(suite[name], f"{prefix}/{name}")
-        chosen = {
-            key: value
-            for key, value in suite.items()
-            if (key in settings or key.startswith(_LIMITS)) and key not in _SETTINGS
-        }
-        found |= _texts(chosen, prefix)
+        found |= _texts({key: suite.get(key) for key in settings if key not in _SETTINGS}, prefix)
+        found |= _limits(suite, prefix)
     for name, rule in results.get("rules", {}).items():
         found |= _texts(rule, f"{_name(name)}/rule")
     return {_short(name): value for name, value in found.items()}
@@ -154,6 +149,15 @@ def _texts(entry: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
         elif value not in (None, ""):
             text = value if isinstance(value, str) else json.dumps(value)
             yield f"{prefix}/{_segment(key)}", text
+
+
+def _limits(entry: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    """Yield what figures have to reach, those of categories too."""
+    for key, value in entry.items():
+        if key.startswith(_LIMITS):
+            yield from _texts({key: value}, prefix)
+        elif isinstance(value, dict) and key not in _SETTINGS:
+            yield from _limits(value, f"{prefix}/{_segment(key)}")
 
 
 def _rows(suite: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

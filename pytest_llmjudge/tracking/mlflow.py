@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Experiment", "open_experiment"]
 
 _WHERE: Final = "--llm-judge-mlflow"
-_ANSWER_S: Final = 30.0
-"""Seconds in which a tracking server or database has to answer before any work is done."""
+_ANSWER_S: Final = 120.0
+"""Seconds in which a database has to answer before any work is done; a new one makes its tables."""
 _BEFORE: Final = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -147,7 +147,7 @@ def open_experiment(name: str) -> Experiment:
     """
     with _quiet(_BEFORE):
         try:
-            import mlflow
+            import mlflow  # noqa: F401  # a thread that fails would say less
         except ImportError as error:
             problem = f"MLflow cannot be imported ({one_line(str(error), 100)})"
             hint = "pip install pytest-llmjudge[mlflow]"
@@ -157,50 +157,64 @@ def open_experiment(name: str) -> Experiment:
         opening = threading.Thread(target=lambda: found.append(_open(name)), daemon=True)
         opening.start()
         opening.join(_ANSWER_S)
-    if not found:
-        problem = f"{_shown(mlflow.get_tracking_uri())} does not answer within {_ANSWER_S:g} s"
-        raise SettingsError(_WHERE, problem, _REACH)
+        if not found:
+            why = f"it does not answer within {_ANSWER_S:g} s"
+            raise _unreachable(why)
     if isinstance(found[0], SettingsError):
         raise found[0]
     return found[0]
 
 
-_REACH: Final = "start the tracking server, or name another with MLFLOW_TRACKING_URI"
-
-
 def _open(name: str) -> Experiment | SettingsError:
     import mlflow
-    from mlflow.exceptions import MlflowException
 
+    shown = one_line(name, 60)
     try:
         client = mlflow.MlflowClient()
         there = client.get_experiment_by_name(name)
         if there is None:
-            return Experiment(client, client.create_experiment(name), name)
+            try:
+                return Experiment(client, client.create_experiment(name), name)
+            except mlflow.MlflowException as error:
+                if error.error_code == "INVALID_PARAMETER_VALUE":
+                    problem = f'MLflow takes no experiment "{shown}" ({_cause(error)})'
+                    return SettingsError(_WHERE, problem, "name another experiment")
+                # Another process may have made it meanwhile.
+                there = client.get_experiment_by_name(name)
+                if there is None:
+                    raise
     except Exception as error:  # noqa: BLE001  # of MLflow, or of its database
-        code = getattr(error, "error_code", "")
-        if isinstance(error, MlflowException) and code == "INVALID_PARAMETER_VALUE":
-            problem = f'MLflow takes no experiment "{one_line(name, 60)}" ({_cause(error)})'
-            return SettingsError(_WHERE, problem, "name another experiment")
-        problem = f"{_shown(mlflow.get_tracking_uri())} cannot be used ({_cause(error)})"
-        return SettingsError(_WHERE, problem, _REACH)
+        return _unreachable(_cause(error))
     if there.lifecycle_stage != "active":
-        problem = f'the experiment "{one_line(name, 60)}" is deleted'
+        problem = f'the experiment "{shown}" is deleted'
         hint = f"restore it (mlflow experiments restore -x {there.experiment_id}), or name another"
         return SettingsError(_WHERE, problem, hint)
     return Experiment(client, there.experiment_id, name)
 
 
-def _cause(error: BaseException) -> str:
+def _unreachable(why: str) -> SettingsError:
     import mlflow
 
-    struck = secrets_of({}, {"": mlflow.get_tracking_uri()}).strike(str(error))
-    return f"{type(error).__name__}: {one_line(struck, 200)}"
+    problem = f"MLflow at {_struck(mlflow.get_tracking_uri())} cannot be used ({why})"
+    hint = "start the tracking server, or name another with MLFLOW_TRACKING_URI"
+    return SettingsError(_WHERE, problem, hint)
 
 
-def _shown(address: str) -> str:
-    """Return an address without its password."""
-    return one_line(secrets_of({}, {"": address}).strike(address), 100)
+def _cause(error: BaseException) -> str:
+    """Say why MLflow failed: the operating system's reason where there is one."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, OSError) and link.strerror:
+            return link.strerror
+        link = link.__cause__ or link.__context__
+    return one_line(f"{type(error).__name__}: {_struck(str(error))}", 200).removesuffix(": ")
+
+
+def _struck(text: str) -> str:
+    """Return a text without the password that the address of MLflow may have."""
+    import mlflow
+
+    return secrets_of({}, {"": mlflow.get_tracking_uri()}).strike(text)
 
 
 def _cut(text: str) -> str:
