@@ -31,7 +31,7 @@ from pytest_llmjudge.plugin.header import (
 )
 from pytest_llmjudge.plugin.identity import agree_on_baseline
 from pytest_llmjudge.plugin.interrupts import without_interrupts
-from pytest_llmjudge.plugin.junit import property_adder, suite_properties
+from pytest_llmjudge.plugin.junit import property_adder
 from pytest_llmjudge.plugin.kept import has_too_many_failures, kept_line
 from pytest_llmjudge.plugin.ledger import Ledger
 from pytest_llmjudge.plugin.options import (
@@ -45,6 +45,7 @@ from pytest_llmjudge.plugin.required import unmet
 from pytest_llmjudge.plugin.step_summary import add_step_summary, step_summary
 from pytest_llmjudge.plugin.summary import folded, print_summary
 from pytest_llmjudge.plugin.watch import without_passes
+from pytest_llmjudge.reporting.junit import suite_properties
 from pytest_llmjudge.reporting.markup import joined
 from pytest_llmjudge.reporting.run_markdown import run_sections
 from pytest_llmjudge.storage.files import check_writable, write_text
