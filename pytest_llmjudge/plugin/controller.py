@@ -204,7 +204,7 @@ class ControllerHooks:
         """Report nothing of a run whose own part of the cache cannot be read any more."""
         self._problems += [line for line in error.lines if line not in self._problems]
         if not self._written:
-            self._why_none = "the cache cannot be read"
+            self._why_none = "the cache cannot be read, so no file was written"
         self._started = False
 
     def _look_at_models(self) -> bool:
@@ -271,16 +271,24 @@ class ControllerHooks:
             return None
         if self._session.config.getoption("setuponly", default=False):
             # The judge is asked in the setup of an item, and gates decide when they are called.
-            self._why_none = "--setup-only decides nothing"
+            self._say_none("--setup-only decides nothing")
             return None
         run, lost = self._result(whole=True)
         self._problems += [line for problem in lost for line in problem.lines]
         if not run.results:
             # A file without any suite would take the place of an older one that has more.
-            self._why_none = "nothing was judged" if any((*files, settings.mlflow)) else ""
+            self._say_none("nothing was judged")
             return None
         status = status or int(bool(self._problems))
         return replace(run, status=status, notes=(*run.notes, *self._problems))
+
+    def _say_none(self, why: str) -> None:
+        """Have the summary say why nothing is where an option wanted it."""
+        settings = self._session.settings
+        if any((settings.report, settings.responses, settings.markdown, settings.html)):
+            self._why_none = f"{why}, so no file was written"
+        elif settings.mlflow is not None:
+            self._why_none = f"{why}, so nothing was written to MLflow"
 
     def _write(self, run: RunResult, document: dict[str, Any]) -> None:
         settings = self._session.settings
@@ -367,7 +375,7 @@ class ControllerHooks:
             for line in folded(self._session.config, [f"llm-judge: {self._kept}"]):
                 terminalreporter.line(line)
         if self._why_none:
-            terminalreporter.line(f"llm-judge: {self._why_none}, so no file was written")
+            terminalreporter.line(f"llm-judge: {self._why_none}")
         for line in self._problems:
             terminalreporter.line(f"ERROR: {line}", red=True)
         self._problems = []

@@ -108,6 +108,6 @@ def _failed(config: pytest.Config, error: BaseException) -> SettingsError:
     if frames:
         path = shown_from(config.rootpath, Path(frames[-1].filename))
         where = f"{path}:{frames[-1].lineno}: {_HOOK}"
-    cause = one_line(f"{type(error).__name__}: {error}", 200).removesuffix(": ")
+    cause = one_line(f"{type(error).__name__}: {error}", 200).removesuffix(":")
     hint = "correct it; what was written stays, and all verdicts are kept in the cache"
     return SettingsError(where, f"this hook failed ({cause})", hint)

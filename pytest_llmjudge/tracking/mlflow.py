@@ -207,7 +207,7 @@ def _cause(error: BaseException) -> str:
         if isinstance(link, OSError) and link.strerror:
             return link.strerror
         link = link.__cause__ or link.__context__
-    return one_line(f"{type(error).__name__}: {_struck(str(error))}", 200).removesuffix(": ")
+    return one_line(f"{type(error).__name__}: {_struck(str(error))}", 200).removesuffix(":")
 
 
 def _struck(text: str) -> str:
