@@ -36,6 +36,7 @@ from pytest_llmjudge.values import (
     parse_fields,
     parse_flag,
     parse_most_or_all,
+    parse_ray_address,
     parse_renamed,
     parse_score,
     parse_seconds,
@@ -516,6 +517,22 @@ OPTIONS: tuple[Option, ...] = (
         ends_with="\0",
         help="End a response before TEXT; several times for several texts",
     ),
+    Option(
+        "llm-judge-ray",
+        parse_ray_address,
+        default=None,
+        metavar="ADDRESS",
+        help="Divide the work of models in files among actors of Ray (extra: ray): local for this "
+        "machine's GPUs, auto for the cluster that it belongs to, or ray://HOST:10001; on the "
+        "command line of a run without such a model it is an error",
+    ),
+    Option(
+        "llm-judge-ray-cpus",
+        parse_count,
+        default=None,
+        metavar="N",
+        help="Cores of each actor of Ray, where nodes have no GPUs (default: all of a node)",
+    ),
 )
 
 
@@ -595,6 +612,9 @@ class Settings:
         correct: Whether averages that labels correct decide.
         min_agreement: What judges' agreement with people has to reach, as the two that follow: see
             :class:`~pytest_llmjudge.data.AgreementLimits`.
+        ray: Where Ray is: ``local``, ``auto`` or ``ray://HOST:PORT``; ``None`` to do without.
+        ray_forced: It stood on the command line, and so is meant for this run.
+        ray_cpus: Cores of each actor on nodes without GPUs, ``None`` for all of a node.
         paths: What ini options of single kinds of suites name, by key.
         labels_options: Options on the command line that only suites with labels obey.
         server_options: Options on the command line that only requests to a server obey.
@@ -649,11 +669,14 @@ class Settings:
     top_p: float
     seed: int
     stop: tuple[str, ...]
+    ray: str | None
+    ray_cpus: int | None
     paths: Mapping[str, Path] = field(default_factory=dict)
     base_forced: bool = False
     tokenizer_forced: bool = False
     explain_forced: bool = False
     responses_field_forced: bool = False
+    ray_forced: bool = False
     labels_options: tuple[str, ...] = ()
     server_options: tuple[str, ...] = ()
 
@@ -713,7 +736,7 @@ def read_settings(
     # Whoever reads the settings runs with --llm-judge.
     del values["llm_judge"]
     fields = {key.removeprefix("llm_judge_"): value for key, value in values.items()}
-    for name in ("checkpoint", "base", "tokenizer", "responses_field", "explain"):
+    for name in ("checkpoint", "base", "tokenizer", "responses_field", "explain", "ray"):
         fields[f"{name}_forced"] = given.get(f"llm_judge_{name}", ("", "none"))[1] == "cli"
     _check_baseline_options(given, fields["baseline"])
     named = {key: ini_dir / text for key, text in (paths or {}).items()}
@@ -727,6 +750,7 @@ def read_settings(
     _check_url(given, settings, ini_name)
     _check_candidates(given, ini_name)
     _check_near(given, settings)
+    _check_ray_cpus(given, settings)
     return settings
 
 
@@ -805,6 +829,13 @@ def _check_near(given: Mapping[str, tuple[str, str]], settings: Settings) -> Non
         where, hint = "--llm-judge-check-near", "leave one of them out"
         problem = "with --llm-judge-check=off the judge is asked about no near misses"
         raise SettingsError(where, problem, hint)
+
+
+def _check_ray_cpus(given: Mapping[str, tuple[str, str]], settings: Settings) -> None:
+    """Refuse the cores of actors on the command line of a run without actors."""
+    if settings.ray is None and _source(given, "llm_judge_ray_cpus") == "cli":
+        where, problem = "--llm-judge-ray-cpus", "without Ray there are no actors to give cores to"
+        raise SettingsError(where, problem, "add --llm-judge-ray")
 
 
 def _check_context(given: Mapping[str, tuple[str, str]], settings: Settings) -> None:

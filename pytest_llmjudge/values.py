@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -304,6 +305,19 @@ def parse_text(where: str, text: str) -> str:
     if not text.strip():
         raise SettingsError(where, "it is empty", "give a value or leave it out")
     return text.strip()
+
+
+_RAY_SERVER = re.compile(r"ray://([\w.-]+|\[[\da-fA-F:.]+\]):(\d{1,5})")
+
+
+def parse_ray_address(where: str, text: str) -> str:
+    """Read where Ray is: ``local``, ``auto`` or ``ray://HOST:PORT``."""
+    address = text.strip()
+    server = _RAY_SERVER.fullmatch(address)
+    if address in {"local", "auto"} or (server and 0 < int(server[2]) < 65_536):
+        return address
+    hint = "give local, auto, or ray:// with host and port, for example ray://head:10001"
+    raise SettingsError(where, f'"{_short(text)}" is no address of Ray', hint)
 
 
 def parse_anchor(where: str, text: str, models: Sequence[str], rating: float) -> tuple[str, float]:

@@ -5,24 +5,22 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
-from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, PromptError
 from pytest_llmjudge.generation.devices import one_line_memory
 from pytest_llmjudge.generation.files.contents import ContentChangedError
 from pytest_llmjudge.generation.nonfinite import no_numbers
-from pytest_llmjudge.generation.replies import Replies
-from pytest_llmjudge.generation.thoughts import prompt_opens, without_thoughts
+from pytest_llmjudge.generation.thoughts import without_thoughts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_llmjudge.data import Prompt
+    from pytest_llmjudge.data import Completion, Context, Prompt
     from pytest_llmjudge.generation.files.contents import Content
+    from pytest_llmjudge.generation.reply import Reply
     from pytest_llmjudge.settings import Decoding
 
 __all__ = [
@@ -74,6 +72,7 @@ class LocalInfo(ModelInfo, Protocol):
 
 Info = TypeVar("Info", bound=LocalInfo)
 Loaded = TypeVar("Loaded")
+Read = TypeVar("Read")
 
 
 def _ignore(_: int) -> None:
@@ -208,17 +207,20 @@ class Room(Protocol):
         """Take note that a model has done its work for now."""
 
 
-class LocalModel(Model, Replies, Generic[Info, Loaded]):
-    """A model that runs in this process, and whose prompts so become tokens here.
+class LocalModel(Model, Generic[Info, Loaded]):
+    """A model that lies in files, and whose prompts so become tokens here.
 
     Attributes:
         path: Its file or folder.
         room: The memory that it shares with others; ``None`` where it need not care for them.
+        decoding: How tokens are chosen where a call does not say.
+        dtype: In which numbers it runs, as ``--llm-judge-dtype``.
     """
 
     path: Path
     room: Room | None = None
-    _decoding: Decoding
+    decoding: Decoding
+    dtype: str
 
     @property
     @abstractmethod
@@ -236,7 +238,7 @@ class LocalModel(Model, Replies, Generic[Info, Loaded]):
         Raises:
             CheckpointError: It cannot be used.
         """
-        return self._describe()
+        return self.describe()
 
     def check_still_has(self, fingerprint: str) -> None:
         """Prove that no other model lies at the path now; files that stayed are not read again.
@@ -249,7 +251,7 @@ class LocalModel(Model, Replies, Generic[Info, Loaded]):
         if not os.path.lexists(self.path):
             return
         try:
-            is_same = self._describe().fingerprint == fingerprint
+            is_same = self.describe().fingerprint == fingerprint
         except CheckpointError:
             is_same = False
         if not is_same:
@@ -265,16 +267,28 @@ class LocalModel(Model, Replies, Generic[Info, Loaded]):
         """
         if self.room is not None:
             self.room.enter(self)
+        return self.read_same(self._load)
+
+    def read_same(self, read: Callable[[Info], Read]) -> Read:
+        """Read files of the model, the very bytes that have the fingerprint.
+
+        Args:
+            read: Reads what a description is of; it is called again where a file was touched.
+
+        Raises:
+            CheckpointError: They cannot be read, the memory is not enough, or it is another model
+                now.
+        """
         for _ in range(_LOADS):
-            info = self._describe()
+            info = self.describe()
             if info.fingerprint != self.fingerprint:
                 # Its texts would be kept under the fingerprint of what was there before.
                 raise self._changed()
             with suppress(ContentChangedError), one_line_memory(self.path):
-                loaded = self._load(info)
+                made = read(info)
                 # The sizes and names must be those of the bytes that were read.
-                if self._describe() == info:
-                    return loaded
+                if self.describe() == info:
+                    return made
         problem = "it is written to while it is loaded"
         raise CheckpointError(str(self.path), problem, _WHEN_DONE)
 
@@ -282,7 +296,7 @@ class LocalModel(Model, Replies, Generic[Info, Loaded]):
         return CheckpointError(str(self.path), "it changed since the run began", _WHEN_DONE)
 
     @abstractmethod
-    def _describe(self) -> Info:
+    def describe(self) -> Info:
         """Describe what lies at the path now."""
 
     @abstractmethod
@@ -317,14 +331,14 @@ class LocalModel(Model, Replies, Generic[Info, Loaded]):
             SettingsError: The device or dtype cannot be used.
         """
         for index, prompt in enumerate(prompts):
-            ids = self._encode(f"prompts[{index}]", prompt, chat=False)
+            ids = self.encode_prompt(f"prompts[{index}]", prompt, chat=False)
             if isinstance(ids, PromptError):
                 raise ids
         texts = [""] * len(prompts)
-        for completion in self._stream(prompts, max_new_tokens, self._decoding):
+        for completion in self.stream_whole(prompts, max_new_tokens, self.decoding):
             if completion.text is None:
                 where = f"prompts[{completion.index}]"
-                raise no_numbers(where, self._dtype)
+                raise no_numbers(where, self.dtype)
             texts[completion.index] = completion.text
         return texts
 
@@ -348,12 +362,13 @@ class LocalModel(Model, Replies, Generic[Info, Loaded]):
                 one text, or messages are to be answered without a chat template.
             SettingsError: The device or dtype cannot be used.
         """
-        decoding = decoding or self._decoding
-        for done in self._stream(prompts, max_new_tokens, decoding, chat=chat, cut=cut):
-            opened = self._opens_thoughts(prompts[done.index], chat=chat)
+        decoding = decoding or self.decoding
+        for done in self.stream_whole(prompts, max_new_tokens, decoding, chat=chat, cut=cut):
+            opened = self.opens_thoughts(prompts[done.index], chat=chat)
             yield without_thoughts(done, str(self.path), opened=opened)
 
-    def _stream(
+    @abstractmethod
+    def stream_whole(
         self,
         prompts: Sequence[Prompt],
         max_new_tokens: int,
@@ -362,63 +377,108 @@ class LocalModel(Model, Replies, Generic[Info, Loaded]):
         chat: bool = False,
         cut: bool = False,
     ) -> Iterator[Completion]:
-        """Answer all prompts with what the model writes, thoughts included."""
-        check_tokens(max_new_tokens)
-        fitting: dict[int, list[int]] = {}
-        shortened: set[int] = set()
-        for index, prompt in enumerate(prompts):
-            ids = whole = self._encode(str(self.path), prompt, chat=chat, cut=cut)
-            if cut and not isinstance(whole, PromptError):
-                ids = self._cut(whole, max_new_tokens)
-            if isinstance(ids, PromptError):
-                yield Completion(index, None, error=str(ids))
-                continue
-            fitting[index] = ids
-            if ids != whole:
-                shortened.add(index)
-        if fitting:
-            for done in self._decode(fitting, max_new_tokens, decoding):
-                yield replace(done, is_cut=done.index in shortened)
-
-    def _cut(self, ids: list[int], max_new_tokens: int) -> list[int] | PromptError:
-        """Return the last tokens of a prompt that leave room for an answer's."""
-        room = self.context_length - max_new_tokens
-        if room > 0:
-            return ids[-room:]
-        problem = (
-            f"an answer of {max_new_tokens} tokens fills the context of {self.context_length}, "
-            "prompt included"
-        )
-        return PromptError(str(self.path), problem, "allow fewer with max_new_tokens=")
-
-    def _broken(self, index: int) -> Completion:
-        """Report that logits of an answer were NaN or infinite."""
-        message = str(no_numbers(str(self.path), self._dtype))
-        # Sums of other batches, or another machine's, may stay within the format.
-        return Completion(index, None, error=message, final=False)
-
-    def _opens_thoughts(self, prompt: Prompt, *, chat: bool) -> bool | None:
-        """Say whether what the model reads ends within thoughts; ``None`` where nobody knows."""
-        return prompt_opens(prompt, chat=chat)
+        """Answer all prompts with what the model writes, thoughts included; see :meth:`stream`."""
 
     @abstractmethod
-    def _encode(
+    def opens_thoughts(self, prompt: Prompt, *, chat: bool) -> bool | None:
+        """Say whether what the model reads ends within thoughts; ``None`` where nobody knows."""
+
+    @abstractmethod
+    def encode_prompt(
         self, where: str, prompt: Prompt, *, chat: bool, cut: bool = False
     ) -> list[int] | PromptError:
-        """Return a prompt's tokens, or why it cannot be answered.
+        """Return a prompt's tokens, or why it cannot be answered; no weights are loaded for it.
 
         Args:
             where: Place for messages.
             prompt: A text, a message or a conversation.
             chat: Whether the model's own chat template applies to it.
             cut: Whether it may be longer than the context.
+
+        Raises:
+            CheckpointError: The tokenizer cannot be used, or there is no chat template.
         """
 
     @abstractmethod
-    def _decode(
-        self, prompts: dict[int, list[int]], max_new_tokens: int, decoding: Decoding
-    ) -> Iterator[Completion]:
-        """Answer prompts by their numbers; there is at least one."""
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a text, without special ones; no weights are loaded for it.
+
+        Raises:
+            CheckpointError: The tokenizer cannot be had.
+        """
+
+    @abstractmethod
+    def encode_pair(
+        self, prompt: Prompt, reference: str, *, chat: bool = False, end: bool = True
+    ) -> tuple[list[int], list[int]]:
+        """Return the tokens of a prompt and of what follows it, encoded as one text.
+
+        Args:
+            prompt: The text to continue, or a user's message, or a whole conversation.
+            reference: Its continuation; a token with characters of both belongs to it.
+            chat: Whether the prompt is messages, to which the model's own chat template applies.
+            end: Whether the end token belongs to the reference: the one with which the chat
+                template closes a message, else the tokenizer's.
+
+        Raises:
+            CheckpointError: The tokenizer cannot be had or tells no offsets or no end token, or
+                there is no chat template.
+        """
+
+    @abstractmethod
+    def score(self, contexts: Sequence[Context]) -> Iterator[list[float]]:
+        """Yield for each context, in order, the summed log-probability of each of its branches.
+
+        Raises:
+            CheckpointError: The model cannot be used, or the memory is not enough.
+        """
+
+    @abstractmethod
+    def weighed_replies(
+        self, prompts: Sequence[Prompt], *, most: int
+    ) -> Iterator[tuple[int, Reply | PromptError]]:
+        """Read the log-probabilities of the first token: one pass a prompt, nothing is decoded.
+
+        This and the two that follow are how a judge is asked. They yield the number of each
+        prompt, in any order, with its reply, or with the error of a prompt that leaves no room in
+        the model's context or for whose answer the model has no numbers.
+
+        Args:
+            prompts: Messages of a user, or whole conversations; the chat template frames them.
+            most: How many candidates are given; the likeliest is the reply.
+
+        Raises:
+            CheckpointError: The model cannot be used.
+            SettingsError: The device or dtype cannot be used.
+        """
+
+    @abstractmethod
+    def written_replies(
+        self, prompts: Sequence[Prompt], *, max_new_tokens: int, decoding: Decoding
+    ) -> Iterator[tuple[int, Reply | PromptError]]:
+        """Have replies written.
+
+        Args:
+            prompts: As :meth:`weighed_replies` takes them.
+            max_new_tokens: The most tokens a reply may have.
+            decoding: How tokens are chosen.
+        """
+
+    @abstractmethod
+    def held_replies(
+        self, prompts: Sequence[Prompt], allowed: Sequence[str], *, decoding: Decoding
+    ) -> Iterator[tuple[int, Reply | PromptError]]:
+        """Have each prompt replied to with one of some texts, token by token.
+
+        Of the tokens with which any of the texts goes on, the likeliest is taken, or one is drawn,
+        as by a server that holds a reply to a grammar. What follows a token without a choice is not
+        computed.
+
+        Args:
+            prompts: As :meth:`weighed_replies` takes them.
+            allowed: Two texts or more that begin alike, none of which another begins with.
+            decoding: How tokens are chosen; ``top_k``, ``top_p`` and ``stop`` play no part.
+        """
 
 
 def check_known(path: Path, ids: Sequence[int], known: int) -> None:

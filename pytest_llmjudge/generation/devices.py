@@ -169,6 +169,8 @@ def no_room_for_one(where: str) -> CheckpointError:
 
 def return_memory() -> None:
     """Give what released models took back to the system, where another process can have it."""
+    if "torch" not in sys.modules:
+        return  # actors hold the models
     import torch
 
     # Models of libraries refer to themselves, and would stay until some later collection.

@@ -1,27 +1,27 @@
-"""What a model that runs in this process answers to messages, as a judge is asked."""
+"""What a model whose weights are in this process answers to messages, as a judge is asked."""
 
 from __future__ import annotations
 
 import math
 import random
-from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.errors import CheckpointError, PromptError
+from pytest_llmjudge.errors import PromptError
+from pytest_llmjudge.generation.base import Info, Loaded, LocalModel
 from pytest_llmjudge.generation.nonfinite import no_numbers
+from pytest_llmjudge.generation.reply import Reply, TooLongError
 from pytest_llmjudge.generation.shared_prefix import shared_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from torch import Tensor
 
     from pytest_llmjudge.data import Completion, Prompt
     from pytest_llmjudge.settings import Decoding
 
-__all__ = ["Replies", "Reply", "TemplateError", "TooLongError"]
+__all__ = ["Replies"]
 
 _THOUGHTS = "<think>\n"
 _SHORTEN = (
@@ -29,43 +29,8 @@ _SHORTEN = (
 )
 
 
-class TooLongError(PromptError):
-    """A prompt, or what is to follow it, does not fit into the model's context."""
-
-
-class TemplateError(CheckpointError):
-    """A chat template cannot be used; a model under test may do without, and a judge may not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A reply to a message.
-
-    Attributes:
-        text: What the model wrote, thoughts included.
-        is_cut: Whether it ran out of room, so that it might have gone on.
-        candidates: The likeliest first tokens with their natural log-probabilities; ``None`` where
-            they were not asked for.
-        tokens: How many tokens the prompt and the reply have together.
-    """
-
-    text: str
-    is_cut: bool = False
-    candidates: tuple[tuple[str, float], ...] | None = None
-    tokens: int = field(default=0, compare=False)
-
-
-class Replies(ABC):
-    """The part of a model in this process that a judge is made of; its chat template frames all.
-
-    The methods yield the number of each prompt, in any order, with its reply, or with the error of
-    a prompt that leaves no room in the model's context or for whose answer the model has no
-    numbers. They raise ``CheckpointError`` where the model cannot be used, and ``SettingsError``
-    where the device or dtype cannot.
-    """
-
-    path: Path
-    _dtype: str
+class Replies(LocalModel[Info, Loaded]):
+    """The part of a model in this process that a judge is made of."""
 
     def weighed_replies(
         self, prompts: Sequence[Prompt], *, most: int
@@ -76,12 +41,12 @@ class Replies(ABC):
             prompts: Messages of a user, or whole conversations.
             most: How many candidates are given; the likeliest is the reply.
         """
-        fitting, unfit = self._fitting(prompts)
+        fitting, unfit = self.fitting(prompts)
         yield from unfit
         numbers = list(fitting)
         for row, logprobs in self.next_logprobs(list(fitting.values())):
             number = numbers[row]
-            yield number, self._weighed(logprobs, most, len(fitting[number]))
+            yield number, self.weigh(logprobs, most, len(fitting[number]))
 
     def written_replies(
         self, prompts: Sequence[Prompt], *, max_new_tokens: int, decoding: Decoding
@@ -93,17 +58,17 @@ class Replies(ABC):
             max_new_tokens: The most tokens a reply may have.
             decoding: How tokens are chosen.
         """
-        fitting, unfit = self._fitting(prompts)
+        fitting, unfit = self.fitting(prompts)
         yield from unfit
         if not fitting:
             return
         for done in self._decode(fitting, max_new_tokens, decoding):
             number = done.index
             if done.text is None:
-                yield number, no_numbers(str(self.path), self._dtype)
+                yield number, no_numbers(str(self.path), self.dtype)
                 continue
             # A reply has the end of thoughts alone where the template has opened them.
-            opened = self._opens_thoughts(prompts[number], chat=True)
+            opened = self.opens_thoughts(prompts[number], chat=True)
             room = min(max_new_tokens, self.context_length - len(fitting[number]))
             text = f"{_THOUGHTS}{done.text}" if opened else done.text
             tokens = len(fitting[number]) + done.tokens
@@ -123,7 +88,7 @@ class Replies(ABC):
             allowed: Two texts or more that begin alike, none of which another begins with.
             decoding: How tokens are chosen; ``top_k``, ``top_p`` and ``stop`` play no part.
         """
-        fitting, unfit = self._fitting(prompts)
+        fitting, unfit = self.fitting(prompts)
         yield from unfit
         own = {text: self.encode(text) for text in allowed}
         open_: dict[int, dict[str, list[int]]] = {}
@@ -144,7 +109,7 @@ class Replies(ABC):
                 token = _choose(logprobs, following, decoding, rows[row])
                 if token is None:
                     del open_[number]
-                    yield number, no_numbers(str(self.path), self._dtype)
+                    yield number, no_numbers(str(self.path), self.dtype)
                     continue
                 left = {text: ids for text, ids in open_[number].items() if ids[read] == token}
                 open_[number] = left
@@ -153,11 +118,11 @@ class Replies(ABC):
                     ((text, ids),) = left.items()
                     yield number, Reply(text, tokens=len(ids))
 
-    def _fitting(
+    def fitting(
         self, prompts: Sequence[Prompt]
     ) -> tuple[dict[int, list[int]], list[tuple[int, PromptError]]]:
         """Return the tokens of those prompts that fit the context, and why the others do not."""
-        encoded = [self._encode(str(self.path), prompt, chat=True) for prompt in prompts]
+        encoded = [self.encode_prompt(str(self.path), prompt, chat=True) for prompt in prompts]
         fitting: dict[int, list[int]] = {}
         unfit: list[tuple[int, PromptError]] = []
         for number, ids in enumerate(encoded):
@@ -185,32 +150,20 @@ class Replies(ABC):
     def _pair(self, prompt: Prompt, text: str) -> tuple[list[int], list[int]]:
         return self.encode_pair(prompt, text, chat=True, end=False)
 
-    def _weighed(self, logprobs: Tensor, most: int, read: int) -> Reply | PromptError:
+    def weigh(self, logprobs: Tensor, most: int, read: int) -> Reply | PromptError:
+        """Return the likeliest first tokens of a reply.
+
+        Args:
+            logprobs: Of the whole vocabulary (V).
+            most: How many are given.
+            read: How many tokens the prompt has.
+        """
         best = logprobs.topk(min(most, len(logprobs)))
         if not best.values[0].isfinite():
-            return no_numbers(str(self.path), self._dtype)
+            return no_numbers(str(self.path), self.dtype)
         pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
         candidates = tuple((self.token_text(token), value) for token, value in pairs)
         return Reply(candidates[0][0], candidates=candidates, tokens=read + 1)
-
-    @property
-    @abstractmethod
-    def context_length(self) -> int:
-        """How many tokens the model can see.
-
-        Raises:
-            CheckpointError: It cannot be used.
-        """
-
-    @abstractmethod
-    def encode(self, text: str) -> list[int]:
-        """Return the tokens of a text, without special ones."""
-
-    @abstractmethod
-    def encode_pair(
-        self, prompt: Prompt, reference: str, *, chat: bool = False, end: bool = True
-    ) -> tuple[list[int], list[int]]:
-        """Return the tokens of a prompt and of what follows it, encoded as one text."""
 
     @abstractmethod
     def next_logprobs(self, rows: Sequence[list[int]]) -> Iterator[tuple[int, Tensor]]:
@@ -232,15 +185,10 @@ class Replies(ABC):
         """Return the text of one token; a part of a character becomes U+FFFD."""
 
     @abstractmethod
-    def _encode(self, where: str, prompt: Prompt, *, chat: bool) -> list[int] | PromptError: ...
-
-    @abstractmethod
     def _decode(
         self, prompts: dict[int, list[int]], max_new_tokens: int, decoding: Decoding
-    ) -> Iterator[Completion]: ...
-
-    @abstractmethod
-    def _opens_thoughts(self, prompt: Prompt, *, chat: bool) -> bool | None: ...
+    ) -> Iterator[Completion]:
+        """Answer prompts by their numbers; there is at least one."""
 
 
 def _choose(

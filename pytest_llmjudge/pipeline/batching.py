@@ -32,7 +32,7 @@ class Batcher(Generic[Question, Answer]):
         answer: Yields for each question of a batch its number and its answer, or the error of it
             alone, in any order. An error that it raises is the answer to all that have none yet.
         try_turn: Takes, without waiting, what only one process may hold; gives whether it was had.
-        most: The most questions of a batch.
+        most: Says how many questions a batch has at most.
         linger: Seconds that a turn goes on without questions.
     """
 
@@ -41,7 +41,7 @@ class Batcher(Generic[Question, Answer]):
         answer: Callable[[Sequence[Question]], Iterator[tuple[int, Answer | Exception]]],
         try_turn: Callable[[], AbstractContextManager[bool]],
         *,
-        most: int,
+        most: Callable[[], int],
         linger: float,
     ) -> None:
         self._answer = answer
@@ -103,12 +103,12 @@ class Batcher(Generic[Question, Answer]):
 
     def _next_batch(self) -> list[tuple[Question, Future[Answer]]]:
         """Take those that wait, once no more of them come at the same time."""
-        number = 0
-        while number < min(len(self._waiting), self._most):
+        number, most = 0, self._most()
+        while number < min(len(self._waiting), most):
             number = len(self._waiting)
             time.sleep(_GATHER_SECONDS)
         with self._changed:
-            batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+            batch, self._waiting = self._waiting[:most], self._waiting[most:]
         return batch
 
     def _answer_batch(self, batch: Sequence[tuple[Question, Future[Answer]]]) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmjudge.data import JudgeIdentity
-from pytest_llmjudge.generation.base import LocalModel
 from pytest_llmjudge.generation.factory import make_model
+from pytest_llmjudge.generation.in_process import InProcessModel
 from pytest_llmjudge.judging.context import context_for
 from pytest_llmjudge.judging.judge import CUSTOM, Judge, identity_label, judge_of, make_judge
 from pytest_llmjudge.pipeline.answering import JUDGE_NAME, AnsweringName
@@ -22,6 +22,8 @@ from pytest_llmjudge.servers.ollama import CONTEXT
 from pytest_llmjudge.settings import LOCAL, OPENAI
 
 if TYPE_CHECKING:
+    from pytest_llmjudge.generation.base import LocalModel
+    from pytest_llmjudge.pipeline.actors import Actors
     from pytest_llmjudge.pipeline.protocols import JudgeLike
     from pytest_llmjudge.pipeline.room import SharedRoom
     from pytest_llmjudge.settings import Settings
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["JudgeResources", "judge_facts", "judge_identity"]
 
-"""The backend of a judge of the user's own."""
+_MOST_ACTORS: Final = 16
+"""For how many actors there are questions at a time: each question has a thread that waits."""
 
 
 class JudgeResources:
@@ -39,16 +42,24 @@ class JudgeResources:
         settings: The run's options.
         store: Shared with all processes of the run.
         root: Folder that paths are shown relative to.
-        room: What a judge in this process shares with the models under test; ``None`` for others.
+        room: What a ``local:`` judge shares with the models under test; ``None`` where nothing is.
+        actors: Those of Ray that such a judge runs on; ``None`` where it runs in this process.
     """
 
     def __init__(
-        self, settings: Settings, store: Store, root: Path, room: SharedRoom | None = None
+        self,
+        settings: Settings,
+        store: Store,
+        root: Path,
+        room: SharedRoom | None = None,
+        actors: Actors | None = None,
     ) -> None:
         self._settings = settings
         self._store = store
         self._root = root
-        self._room = room
+        self._room = room if settings.is_judge_local else None
+        self._actors = actors
+        self._model: LocalModel[Any, Any] | None = None
         self._context = settings.context or CONTEXT
 
     @property
@@ -97,6 +108,11 @@ class JudgeResources:
             once=self._store.once,
         )
 
+    @property
+    def in_files(self) -> LocalModel[Any, Any] | None:
+        """The model of a judge that is loaded from files, if anything has needed the judge."""
+        return None if self.made is None else self._model
+
     @cached_property
     def _local(self) -> LocalJudge | None:
         """The client of a judge that runs in this process; ``None`` for any other judge."""
@@ -104,11 +120,18 @@ class JudgeResources:
         if room is None:
             return None
         path = Path(settings.model.removeprefix(LOCAL))
-        model = make_model(path, settings_of_judge(settings))
-        assert isinstance(model, LocalModel)  # noqa: S101  # a path names no other
+        own = settings_of_judge(settings)
+        inner = make_model(path, own)
+        assert isinstance(inner, InProcessModel)  # noqa: S101  # a path names no other
+        model: LocalModel[Any, Any] = inner
+        if self._actors is not None:
+            model = self._actors.holding(inner, own)
         room.add_judge(model)
+        self._model = model
         name = f"{LOCAL}{shown_from(self._root, path)}"
-        return LocalJudge(model, name, self._store, settings, is_alone=room.is_alone)
+        return LocalJudge(
+            model, name, self._store, settings, is_alone=room.is_alone, most=self._most_together
+        )
 
     @property
     def engine(self) -> str:
@@ -155,8 +178,13 @@ class JudgeResources:
         """How many questions may be asked at the same time."""
         if self._room is not None:
             # All that a batch has room for, and what is asked while it is computed.
-            return 2 * MOST_TOGETHER
+            return 2 * self._most_together()
         return len(self.addresses) * self._settings.concurrency
+
+    def _most_together(self) -> int:
+        """How many questions a judge in files answers together."""
+        actors = 1 if self._actors is None else min(self._actors.number, _MOST_ACTORS)
+        return actors * MOST_TOGETHER
 
     @property
     def in_flight(self) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmjudge.data import JudgeIdentity
 from pytest_llmjudge.errors import CheckpointError, JudgeError, PromptError
-from pytest_llmjudge.generation.replies import Reply, TemplateError, TooLongError
+from pytest_llmjudge.generation.reply import Reply, TemplateError, TooLongError
 from pytest_llmjudge.judging.choosing import ROOM_FOR_THOUGHTS, thinks
 from pytest_llmjudge.pipeline.batching import Batcher
 from pytest_llmjudge.pipeline.turns import MEMORY
@@ -25,7 +25,7 @@ from pytest_llmjudge.servers.chat import (
 from pytest_llmjudge.settings import Decoding
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from pytest_llmjudge.generation.base import LocalModel
     from pytest_llmjudge.settings import Settings
@@ -37,7 +37,8 @@ _BACKEND: Final = "local"
 """What stands for the kind of server in the identity of such a judge."""
 
 MOST_TOGETHER: Final = 32
-"""The most questions that are answered together: two cores are compute-bound long before."""
+"""The most questions that are answered together by one process, or by each actor of Ray: two cores
+are compute-bound long before."""
 
 _CANDIDATES: Final = 100
 """The likeliest first tokens that are looked at; one beyond them cannot change a score."""
@@ -76,6 +77,7 @@ class LocalJudge:
         store: Shared with all processes of the run.
         settings: The run's options.
         is_alone: Whether no other process of the run has models.
+        most: Says how many questions are answered together at most.
 
     Attributes:
         url: As ``name``.
@@ -93,6 +95,7 @@ class LocalJudge:
         settings: Settings,
         *,
         is_alone: bool,
+        most: Callable[[], int] = lambda: MOST_TOGETHER,
     ) -> None:
         self.url, self.model = name, "the judge"
         self._judge = model
@@ -101,7 +104,7 @@ class LocalJudge:
         self._batcher: Batcher[_Question, ChatReply] = Batcher(
             self._answer,
             self._try_turn,
-            most=MOST_TOGETHER,
+            most=most,
             linger=_LINGER_SECONDS if is_alone else _LINGER_BESIDE_OTHERS,
         )
 

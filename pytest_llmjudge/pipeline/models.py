@@ -11,6 +11,7 @@ from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.base import LocalModel, Model
 from pytest_llmjudge.generation.factory import make_model
 from pytest_llmjudge.generation.files.contents import Content, Stamp, known_among, remember
+from pytest_llmjudge.generation.in_process import InProcessModel
 from pytest_llmjudge.generation.served import ServedModel
 from pytest_llmjudge.pipeline.answering import MODEL_NAME, AnsweringName
 from pytest_llmjudge.pipeline.protocols import fingerprint_of
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_llmjudge.data import JudgeIdentity
+    from pytest_llmjudge.pipeline.actors import Actors
     from pytest_llmjudge.pipeline.room import SharedRoom
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
@@ -38,17 +40,24 @@ class Models:
         store: Shared with all processes of the run.
         root: Folder that paths are shown relative to.
         room: What models that run here share with a judge in memory; ``None`` without one.
+        actors: Those of Ray that models in files run on; ``None`` where they run here.
     """
 
     def __init__(
-        self, settings: Settings, store: Store, root: Path, room: SharedRoom | None = None
+        self,
+        settings: Settings,
+        store: Store,
+        root: Path,
+        room: SharedRoom | None = None,
+        actors: Actors | None = None,
     ) -> None:
         self._room = room
+        self._actors = actors
         self._settings = settings
         self._store = store
         self._root = root
         self._made: dict[Path | str, Model] = {}
-        self._watched: set[int] = set()
+        self._watched: dict[int, LocalModel[Any, Any]] = {}
 
     @property
     def named(self) -> tuple[Path | str, ...]:
@@ -59,6 +68,11 @@ class Models:
     def served(self) -> Iterator[ServedModel]:
         """The models at servers."""
         return (model for model in self._made.values() if isinstance(model, ServedModel))
+
+    @property
+    def watched(self) -> Iterator[LocalModel[Any, Any]]:
+        """The models in files that suites of the run ask."""
+        return iter(self._watched.values())
 
     def get(self, checkpoint: Path | str | None) -> Model:
         """Return a model under test, not loaded yet.
@@ -71,14 +85,17 @@ class Models:
             msg = "llm_model"
             raise CheckpointError(msg, "no checkpoint is named", hint)
         if checkpoint not in self._made:
-            model = self._made[checkpoint] = make_model(
+            model = make_model(
                 checkpoint,
                 self._settings,
                 note=self._store.add_note,
                 names=self._names(checkpoint),
             )
+            if self._actors is not None and isinstance(model, InProcessModel):
+                model = self._actors.holding(model, self._settings)
             if self._room is not None and isinstance(model, LocalModel):
                 self._room.add_tested(model)
+            self._made[checkpoint] = model
         return self._made[checkpoint]
 
     def _names(self, checkpoint: Path | str) -> AnsweringName | None:
@@ -122,7 +139,7 @@ class Models:
             "contents": known_among(model.info.contents.values()),
         }
         self._store.agree({f"{_KEY}{self.shown_path(model.info.path)}": json.dumps(facts)})
-        self._watched.add(id(model))
+        self._watched[id(model)] = model
 
     def changed(self) -> dict[str, str]:
         """Return the models of all processes that are other ones now, each with its one line."""

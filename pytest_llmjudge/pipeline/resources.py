@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pytest_llmjudge.pipeline.actors import Actors
 from pytest_llmjudge.pipeline.judge_resources import JudgeResources
 from pytest_llmjudge.pipeline.models import Models
 from pytest_llmjudge.pipeline.room import SharedRoom
@@ -34,6 +35,7 @@ class Resources:
         store: Shared with the other processes.
         worker: Name of this process among those of xdist, or :data:`MAIN`.
         root: pytest's root folder.
+        actors: Those of Ray that models in files run on; ``None`` where they run in this process.
         kinds: Of suites, as results files are read.
     """
 
@@ -43,6 +45,7 @@ class Resources:
     root: Path
     models: Models
     judges: JudgeResources
+    actors: Actors | None
     kinds: Sequence[SavedKind]
 
     def confirm(self) -> None:
@@ -63,13 +66,18 @@ class Resources:
         """Give back memory and connections, when nobody can need judge and models any more."""
         self.judges.release()
         self.models.release()
+        if self.actors is not None:
+            self.actors.close()
 
 
 def make_resources(
     settings: Settings, store: Store, worker: str, root: Path, kinds: Sequence[SavedKind]
 ) -> Resources:
     """Compose the resources of a process."""
-    room = SharedRoom(is_alone=worker == MAIN) if settings.is_judge_local else None
-    models = Models(settings, store, root, room)
-    judges = JudgeResources(settings, store, root, room)
-    return Resources(settings, store, worker, root, models, judges, kinds)
+    actors = None if settings.ray is None else Actors(settings, store)
+    room = None
+    if settings.is_judge_local or actors is not None:
+        room = SharedRoom(is_alone=worker == MAIN, actors=actors)
+    models = Models(settings, store, root, room, actors)
+    judges = JudgeResources(settings, store, root, room, actors)
+    return Resources(settings, store, worker, root, models, judges, actors, kinds)

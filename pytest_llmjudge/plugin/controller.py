@@ -28,6 +28,7 @@ from pytest_llmjudge.plugin.header import (
     judge_lines,
     model_lines,
     planned_lines,
+    ray_lines,
 )
 from pytest_llmjudge.plugin.identity import agree_on_baseline
 from pytest_llmjudge.plugin.interrupts import without_interrupts
@@ -75,6 +76,7 @@ class ControllerHooks:
         self._skipped: set[str] = set()
         self._started = False
         self._is_planned = False
+        self._is_ray_shown = False
         self._on_judge: list[str] = []
         self._why_none = ""
         self._kept = ""
@@ -118,12 +120,17 @@ class ControllerHooks:
         """Note what is to be reported, and say what only a worker knew before."""
         self._expected.update(ids)
         reporter = self._session.config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is None or self._is_planned:
+        if reporter is None:
             return
-        self._is_planned = True
         # What is wrong with the cache is said where the results are read.
         with contextlib.suppress(StoreError):
-            for line in folded(self._session.config, planned_lines(self._session, self._on_judge)):
+            lines = [] if self._is_planned else planned_lines(self._session, self._on_judge)
+            self._is_planned = True
+            if not self._is_ray_shown:
+                on_ray = ray_lines(self._session)
+                self._is_ray_shown = bool(on_ray)
+                lines += on_ray
+            for line in folded(self._session.config, lines):
                 reporter.write_line(line)
 
     def pytest_report_header(self) -> list[str]:
@@ -150,6 +157,7 @@ class ControllerHooks:
                 lines += judge_lines(session) if asks_judge(session, items) else []
                 lines += candidate_lines(session)
             lines += model_lines(session)
+            lines += [] if is_quiet else ray_lines(session)
         except LlmJudgeError as error:
             raise pytest.UsageError(*error.lines) from None
         return folded(session.config, lines if is_quiet else [*lines, *cache_lines(session)])

@@ -31,6 +31,7 @@ __all__ = [
     "judge_lines",
     "model_lines",
     "planned_lines",
+    "ray_lines",
 ]
 
 
@@ -121,10 +122,10 @@ def _in_turns(session: LlmSession) -> str:
     # A judge that cannot be used is reported where the run plans.
     with suppress(LlmJudgeError):
         engine = session.resources.judges.engine
-    where = f"this process ({engine})" if engine else "this process"
+    where = "in this process" if session.resources.actors is None else "on actors of Ray"
     return (
-        f"llm-judge: the judge runs in {where}; it and a model under test that does too are in "
-        "memory one after the other"
+        f"llm-judge: the judge runs {where}{f' ({engine})' if engine else ''}; it and a model "
+        "under test that does too are in memory one after the other"
     )
 
 
@@ -153,6 +154,14 @@ def planned_lines(session: LlmSession, judge: Sequence[str]) -> list[str]:
     suites = session.store.suites().values()
     notes = (one_line(f"llm-judge: {note}") for facts in suites for note in facts[EARLY_NOTES])
     return [*(judge if any(facts[USES_JUDGE] for facts in suites) else ()), *notes]
+
+
+def ray_lines(session: LlmSession) -> list[str]:
+    """Say which nodes of Ray take part, once the process that checked them has noted it."""
+    actors = session.resources.actors
+    if actors is None or is_listing(session.config):
+        return []
+    return [one_line(f"llm-judge: {line}") for line in actors.lines]
 
 
 def _template_lines(session: LlmSession) -> Iterator[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.generation.base import LocalModel
 from pytest_llmjudge.generation.checkpoint_info import is_adapter
 from pytest_llmjudge.generation.factory import takes_tokenizer
 from pytest_llmjudge.judging.judge import CUSTOM
@@ -40,6 +41,7 @@ __all__ = [
     "check_candidate",
     "check_explain",
     "check_labels_options",
+    "check_ray",
     "check_responses_field",
     "check_server_options",
     "check_tokenizer",
@@ -376,6 +378,46 @@ def check_server_options(session: LlmSession) -> None:
     if not any(isinstance(checkpoint, str) for checkpoint in named):
         where, problem = ", ".join(settings.server_options), "no model of this run is at a server"
         raise SettingsError(where, problem, "leave it out")
+
+
+def check_ray(session: LlmSession, collected: pytest.Session) -> None:
+    """Prove that there are actors of Ray, and a model in files that they can hold.
+
+    Ray of an ini file is for the suites with such a model, which need not all run.
+
+    Raises:
+        SettingsError: No model of this run is in files, or the cluster cannot be used.
+    """
+    resources = session.resources
+    if resources.actors is None or is_listing(session.config):
+        return
+    models = _models_in_files(session, collected)
+    if not models and session.settings.ray_forced and session.announced:
+        where, problem = "--llm-judge-ray", "only models in files run on it, and this run has none"
+        raise SettingsError(where, problem, "leave it out")
+    # One process looks for all: no worker of xdist gets an item before all have planned.
+    if models and resources.worker in {MAIN, _FIRST_WORKER}:
+        resources.actors.check(models)
+
+
+def _models_in_files(
+    session: LlmSession, collected: pytest.Session
+) -> dict[str, LocalModel[Any, Any]]:
+    """Return the models that this run loads from files, by the names that are shown."""
+    settings, resources = session.settings, session.resources
+    found = list(resources.models.watched)
+    # Plain tests ask the option's by fixtures, which no suite has planned.
+    asked = any(
+        ASK_MODEL & set(getattr(item, "fixturenames", ()))
+        for item in collected.items
+        if case_of(item) is None and is_ours(collected, item, "llm_model")
+    )
+    if asked and settings.checkpoint is not None:
+        model = resources.models.get(settings.checkpoint)
+        found += [model] if isinstance(model, LocalModel) else []
+    judge = resources.judges.in_files
+    named = {resources.models.shown_path(model.info.path): model for model in found}
+    return named if judge is None else {settings.model: judge, **named}
 
 
 def check_explain(session: LlmSession) -> None:

@@ -26,6 +26,7 @@ from pytest_llmjudge.plugin.planner import (
     check_candidate,
     check_explain,
     check_labels_options,
+    check_ray,
     check_responses_field,
     check_server_options,
     check_tokenizer,
@@ -120,6 +121,7 @@ class RunHooks:
             check_labels_options(self._session)
             check_server_options(self._session)
             check_explain(self._session)
+            check_ray(self._session, session)
             if self._session.is_worker:
                 agree_on_plan(self._session)
         except LlmJudgeError as error:

@@ -11,7 +11,7 @@ from tests.support.project import Project, records
 HEAVY = (
     *("torch", "transformers", "tiktoken", "tokenizers", "sentencepiece", "requests"),
     *("sacrebleu", "scipy", "jsonschema"),
-    *("jinja2", "wcwidth", "pytest_llmjudge.reporting"),
+    *("jinja2", "ray", "wcwidth", "pytest_llmjudge.reporting"),
 )
 TELLER = f"""
 import sys, pytest
@@ -47,5 +47,5 @@ def test_only_the_process_that_generates_loads_torch(project: Project) -> None:
     assert result.ret == pytest.ExitCode.OK
     (loaded,) = (line for line in result.outlines if line.startswith("LOADED"))
     assert "sacrebleu" in loaded
-    for name in ("torch", "tiktoken", "jinja2"):
+    for name in ("torch", "tiktoken", "jinja2", "ray"):
         assert name not in loaded

@@ -18,19 +18,17 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from pytest_llmjudge.data import Context
 from pytest_llmjudge.generation.families.decoder import causal, mix, visible
-from pytest_llmjudge.generation.shared_prefix import shared_prefix
+from pytest_llmjudge.generation.passes import PASS_TOKENS, plan_trees
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pytest_llmjudge.data import Context
     from pytest_llmjudge.generation.families.decoder import Attention, Decoder
 
-__all__ = ["PASS_TOKENS", "next_logprobs", "score_contexts"]
+__all__ = ["TreePasses", "score_contexts"]
 
-PASS_TOKENS = 1024
-"""About how many tokens one pass takes: enough for two cores to be compute-bound."""
 _ROWS = 256
 """Predicted tokens at a time: the logits of a whole pass would take hundreds of MiB."""
 
@@ -58,7 +56,6 @@ class _Tree:
     sizes: list[int]
 
 
-@torch.inference_mode()
 def score_contexts(
     model: Decoder, contexts: Sequence[Context], *, pass_tokens: int = PASS_TOKENS
 ) -> Iterator[list[float]]:
@@ -68,55 +65,57 @@ def score_contexts(
         model: In evaluation mode; it runs on its device.
         contexts: Their tokens and those of their longest branch, its last one not counted, fit into
             the model's context together.
-        pass_tokens: See :data:`PASS_TOKENS`.
+        pass_tokens: See :data:`.passes.PASS_TOKENS`.
     """
-    for trees, spans, hidden in _passes(model, contexts, pass_tokens):
-        yield from _score(model, trees, spans, hidden)
+    plan = plan_trees(contexts, pass_tokens)
+    behind = TreePasses(model, plan.prefix)
+    for batch in plan.passes:
+        yield from behind.score(batch)
 
 
-@torch.inference_mode()
-def next_logprobs(
-    model: Decoder, rows: Sequence[list[int]], *, pass_tokens: int = PASS_TOKENS
-) -> Iterator[tuple[int, Tensor]]:
-    """Yield for each row of tokens, in order, its number and what may follow it.
+class TreePasses:
+    """Computes passes behind a prefix, whose keys and values are computed once.
 
     Args:
         model: In evaluation mode; it runs on its device.
-        rows: Each at least one token, and no longer than the model's context.
-        pass_tokens: See :data:`PASS_TOKENS`.
-
-    Yields:
-        Number of the row, and the log-probability of each token (V), in float32 on the CPU.
+        prefix: Its tokens; may be empty.
     """
-    number = 0
-    for _, spans, hidden in _passes(model, [Context(row, ()) for row in rows], pass_tokens):
+
+    @torch.inference_mode()
+    def __init__(self, model: Decoder, prefix: list[int]) -> None:
+        self._model = model
+        self._prefix = len(prefix)
+        self._layers = [_Layer(attention, model.embedding) for attention in model.attentions]
+        if prefix:
+            ids = torch.tensor([prefix], device=model.device)
+            places = torch.arange(len(prefix), device=model.device)
+            model.hidden(ids, places, [layer.remember for layer in self._layers])
+
+    @torch.inference_mode()
+    def score(self, contexts: Sequence[Context]) -> list[list[float]]:
+        """Return for each context of a pass the summed log-probability of each of its branches."""
+        trees = [_grow(context) for context in contexts]
+        return list(_score(self._model, trees, *self._run(trees)))
+
+    @torch.inference_mode()
+    def next_logprobs(self, contexts: Sequence[Context]) -> Iterator[Tensor]:
+        """Yield for each context of a pass, which has no branches, what may follow it.
+
+        Yields:
+            The log-probability of each token (V), in float32 on the CPU.
+        """
+        spans, hidden = self._run([_grow(context) for context in contexts])
         last = [span.stop - 1 for span in spans]
         for at in range(0, len(last), _ROWS):
-            rows_of_logits = model.logits(hidden[last[at : at + _ROWS]])  # (R, V)
-            for logprobs in rows_of_logits.float().log_softmax(1).cpu():
-                yield number, logprobs
-                number += 1
+            rows_of_logits = self._model.logits(hidden[last[at : at + _ROWS]])  # (R, V)
+            yield from rows_of_logits.float().log_softmax(1).cpu()
+
+    def _run(self, trees: Sequence[_Tree]) -> tuple[list[slice], Tensor]:
+        return _run(self._model, self._layers, trees, self._prefix)
 
 
-def _passes(
-    model: Decoder, contexts: Sequence[Context], pass_tokens: int
-) -> Iterator[tuple[list[_Tree], list[slice], Tensor]]:
-    """Run contexts: yield the trees of each pass, where they lie, and hidden states (N, C)."""
-    if not contexts:
-        return
-    prefix = shared_prefix([context.ids for context in contexts])
-    trees = [_grow(context, len(prefix)) for context in contexts]
-    layers = [_Layer(attention, model.embedding) for attention in model.attentions]
-    if prefix:
-        ids = torch.tensor([prefix], device=model.device)
-        places = torch.arange(len(prefix), device=model.device)
-        model.hidden(ids, places, [layer.remember for layer in layers])
-    for batch in _batches(trees, pass_tokens):
-        yield batch, *_run(model, layers, batch, len(prefix))
-
-
-def _grow(context: Context, prefix: int) -> _Tree:
-    own = context.ids[prefix:]
+def _grow(context: Context) -> _Tree:
+    own = context.ids
     ids, places, spans = list(own), list(range(len(own))), []
     predicted, targets = [], []
     for branch in context.branches:
@@ -128,18 +127,6 @@ def _grow(context: Context, prefix: int) -> _Tree:
         targets += branch
     sizes = [len(branch) for branch in context.branches]
     return _Tree(ids, places, spans, len(own), predicted, targets, sizes)
-
-
-def _batches(trees: Sequence[_Tree], pass_tokens: int) -> Iterator[list[_Tree]]:
-    batch: list[_Tree] = []
-    tokens = 0
-    for tree in trees:
-        if batch and tokens + len(tree.ids) > pass_tokens:
-            yield batch
-            batch, tokens = [], 0
-        batch.append(tree)
-        tokens += len(tree.ids)
-    yield batch
 
 
 def _run(

@@ -6,9 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_llmjudge.data import Completion
+from pytest_llmjudge.data import Completion, Context
 from pytest_llmjudge.errors import CheckpointError, PromptError
-from pytest_llmjudge.generation.base import LocalModel, check_known, text_before
+from pytest_llmjudge.generation.base import check_known, text_before
 from pytest_llmjudge.generation.checkpoint_info import CheckpointInfo, describe
 from pytest_llmjudge.generation.devices import (
     import_torch,
@@ -16,16 +16,16 @@ from pytest_llmjudge.generation.devices import (
     usable_device,
     usable_dtype,
 )
-from pytest_llmjudge.generation.files.contents import ContentChangedError
+from pytest_llmjudge.generation.in_process import InProcessModel
+from pytest_llmjudge.generation.passes import plan_trees
 from pytest_llmjudge.settings import CHAT, Decoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from torch import Tensor
-
-    from pytest_llmjudge.data import Context, Prompt
+    from pytest_llmjudge.data import Prompt
     from pytest_llmjudge.generation.families.decoder import Decoder
+    from pytest_llmjudge.generation.passes import Behind, Plan
     from pytest_llmjudge.generation.tokenizers.base import Tokenizer
 
 __all__ = ["TorchModel"]
@@ -34,12 +34,15 @@ __all__ = ["TorchModel"]
 _GELU_ASSUMED = "GELU assumed to be GPT-2's, which its config may say"
 
 
-class _Loaded(NamedTuple):
-    model: Decoder
+class _Texts(NamedTuple):
+    """What makes tokens of texts, and which tokens the model takes."""
+
     tokenizer: Tokenizer
+    vocab_size: int
+    context_length: int
 
 
-class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
+class TorchModel(InProcessModel[CheckpointInfo, "Decoder"]):
     """A checkpoint that answers prompts.
 
     Decoding is greedy by default: each new token is the likeliest one, so that the same checkpoint
@@ -74,13 +77,13 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         tokenizer: Path | None = None,
         decoding: Decoding = Decoding(),  # noqa: B008  # frozen
     ) -> None:
-        self._decoding = decoding
+        self.decoding = decoding
         self.path = Path(path)
         self._base = base
         self._chosen = tokenizer
         self._batch_size = batch_size
         self._device = device
-        self._dtype = dtype
+        self.dtype = dtype
 
     def check(self) -> None:
         """Prove that checkpoint and tokenizer are there; GPT-2's tokenizer may be downloaded.
@@ -88,7 +91,9 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         Raises:
             CheckpointError: One of them is not, or the tokenizer is another model's.
         """
-        self._control_names  # noqa: B018  # the tokenizer is loaded to read them
+        # An archive that only torch can read tells its vocabulary when it is loaded.
+        if self.info.config is not None:
+            self._texts  # noqa: B018  # the tokenizer is loaded to prove it
 
     @property
     def special_tokens(self) -> frozenset[str]:
@@ -98,7 +103,9 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
             CheckpointError: The tokenizer cannot be had.
         """
         # Every process asks that makes prompts, and few of them need a tokenizer.
-        return self._control_names if self.may_begin_texts else frozenset()
+        if not self.may_begin_texts or self.info.config is None:
+            return frozenset()
+        return self._texts.tokenizer.special_tokens
 
     @property
     def may_begin_texts(self) -> bool:
@@ -119,22 +126,7 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         Raises:
             CheckpointError: It cannot be used.
         """
-        return self._loaded.tokenizer.begin
-
-    @cached_property
-    def _control_names(self) -> frozenset[str]:
-        """Names of the tokenizer's control tokens."""
-        from pytest_llmjudge.generation.tokenizers.load import load_tokenizer
-
-        info = self.info
-        # An archive that only torch can read tells its vocabulary when it is loaded.
-        if info.config is None:
-            return frozenset()
-        try:
-            tokenizer = load_tokenizer(info.path, info.tokenizer, info.config.vocab_size)
-        except ContentChangedError:
-            raise self._changed() from None
-        return tokenizer.special_tokens
+        return self._texts.tokenizer.begin
 
     @property
     def engine(self) -> str:
@@ -152,7 +144,7 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         Raises:
             CheckpointError: It cannot be used.
         """
-        return self._loaded.model.context_length
+        return self._texts.context_length
 
     def encode(self, text: str) -> list[int]:
         """Return the tokens of a text; control tokens such as ``<|endoftext|>`` in it are words.
@@ -160,7 +152,7 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         Raises:
             CheckpointError: The tokenizer cannot be had.
         """
-        return self._loaded.tokenizer.encode(text)
+        return self._texts.tokenizer.encode(text)
 
     def encode_pair(
         self, prompt: Prompt, reference: str, *, chat: bool = False, end: bool = True
@@ -176,54 +168,44 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
         Raises:
             CheckpointError: The tokenizer cannot be had, or there is no chat template.
         """
-        text, (model, tokenizer) = self._text(prompt, chat=chat), self._loaded
+        text, (tokenizer, vocab_size, _) = self._text(prompt, chat=chat), self._texts
         before, after = tokenizer.encode_pair(text, reference)
-        check_known(self.path, [*before, *after], model.vocab_size)
+        check_known(self.path, [*before, *after], vocab_size)
         return before, [*after, tokenizer.end_behind(text)] if end else after
 
-    def score(self, contexts: Sequence[Context]) -> Iterator[list[float]]:
-        """Yield for each context, in order, the summed log-probability of each of its branches.
+    def plan(self, contexts: Sequence[Context]) -> Plan:
+        """Plan the passes that score contexts."""
+        return plan_trees(contexts)
 
-        What all contexts begin with is computed once.
+    def plan_next(self, rows: Sequence[list[int]]) -> Plan:
+        """Plan the passes that read what may follow rows of tokens."""
+        return plan_trees([Context(row, ()) for row in rows])
 
-        Raises:
-            CheckpointError: It cannot be used, or the memory is not enough.
-        """
-        from pytest_llmjudge.generation.engine.loglikelihood import score_contexts
+    def behind(self, prefix: list[int]) -> Behind:
+        """Load the model, and compute what passes have in common."""
+        model = self._loaded
+        from pytest_llmjudge.generation.engine.loglikelihood import TreePasses
 
-        model = self._loaded.model
         with one_line_memory(self.path):
-            yield from score_contexts(model, contexts)
-
-    def next_logprobs(self, rows: Sequence[list[int]]) -> Iterator[tuple[int, Tensor]]:
-        """Yield what may follow each row of tokens; what all rows begin with is computed once.
-
-        Raises:
-            CheckpointError: It cannot be used, or the memory is not enough.
-        """
-        from pytest_llmjudge.generation.engine.loglikelihood import next_logprobs
-
-        model = self._loaded.model
-        with one_line_memory(self.path):
-            yield from next_logprobs(model, rows)
+            return TreePasses(model, prefix)
 
     def token_text(self, token: int) -> str:
         """Return the text of one token."""
-        return self._loaded.tokenizer.decode([token])
+        return self._texts.tokenizer.decode([token])
 
-    def _encode(
+    def encode_prompt(
         self, where: str, prompt: Prompt, *, chat: bool, cut: bool = False
     ) -> list[int] | PromptError:
+        """Return a prompt's tokens, or why it cannot be answered."""
         text = self._text(prompt, chat=chat)
-        model, tokenizer = self._loaded
-        context = model.context_length
+        tokenizer, vocab_size, context = self._texts
         # Not encoded if it cannot fit: a megabyte of text takes long, only to be refused.
         if not cut and (least := tokenizer.at_least(text)) > context:
             length = f"at least {least}"
         elif len(ids := tokenizer.encode_prompt(text)) >= context and not cut:
             length = str(len(ids))
         elif text and ids:
-            check_known(self.path, ids, model.vocab_size)
+            check_known(self.path, ids, vocab_size)
             return ids
         else:
             return PromptError(where, "the prompt is empty", "give the record an instruction")
@@ -244,9 +226,10 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
     def _decode(
         self, prompts: dict[int, list[int]], max_new_tokens: int, decoding: Decoding
     ) -> Iterator[Completion]:
+        # Torch is imported by this, with threads that sleep.
+        model, tokenizer = self._loaded, self._texts.tokenizer
         from pytest_llmjudge.generation.engine.answering import Answerer
 
-        model, tokenizer = self._loaded
         answerer = Answerer(
             str(self.path),
             model,
@@ -264,25 +247,38 @@ class TorchModel(LocalModel[CheckpointInfo, _Loaded]):
             text = text_before(decoding.stop, tokenizer.decode(ids))
             yield Completion(number, text, tokens=len(ids))
 
-    def _describe(self) -> CheckpointInfo:
+    def describe(self) -> CheckpointInfo:
+        """Describe what lies at the path now."""
         return describe(self.path, self._base, self._chosen)
 
-    def _load(self, info: CheckpointInfo) -> _Loaded:
-        import_torch()
-        from pytest_llmjudge.generation.engine.loading import load
-        from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
+    @cached_property
+    def _texts(self) -> _Texts:
+        """The tokenizer, made of the very bytes that have the fingerprint.
+
+        Raises:
+            CheckpointError: It cannot be had, or it is another model's or another one now.
+        """
+        return self.read_same(self._load_texts)
+
+    def _load_texts(self, info: CheckpointInfo) -> _Texts:
         from pytest_llmjudge.generation.tokenizers.files import find_tokenizer
         from pytest_llmjudge.generation.tokenizers.load import load_tokenizer
 
-        device, dtype = usable_device(self._device), usable_dtype(self._dtype)
-        model = load(self.path, device, dtype, base=self._base, info=info)
-        vocab_size = model.vocab_size
-        files = info.tokenizer
+        sizes, files = info.config or self._loaded, info.tokenizer
         if info.config is None:
             # An archive that only torch can read tells its vocabulary only now.
-            files = find_tokenizer(info.path, vocab_size, chosen=self._chosen)
+            files = find_tokenizer(info.path, sizes.vocab_size, chosen=self._chosen)
         stamps = {file: content.stamp for file, content in info.contents.items()}
-        tokenizer = load_tokenizer(info.path, files, vocab_size, stamps)
+        tokenizer = load_tokenizer(info.path, files, sizes.vocab_size, stamps)
+        return _Texts(tokenizer, sizes.vocab_size, sizes.context_length)
+
+    def _load(self, info: CheckpointInfo) -> Decoder:
+        import_torch()
+        from pytest_llmjudge.generation.engine.loading import load
+        from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
+
+        device, dtype = usable_device(self._device), usable_dtype(self.dtype)
+        model = load(self.path, device, dtype, base=self._base, info=info)
         if packable(model):
             pack(model)
-        return _Loaded(model, tokenizer)
+        return model

@@ -24,6 +24,7 @@ __all__ = [
     "known_among",
     "open_same",
     "remember",
+    "stamp_of",
     "untouched",
 ]
 
@@ -94,6 +95,15 @@ def known_among(contents: Iterable[Content]) -> list[Content]:
 def remember(contents: Iterable[Content]) -> None:
     """Take over contents that another process of this machine has read."""
     _known.update((content.stamp, content.digest) for content in contents)
+
+
+def stamp_of(file: Path) -> Stamp:
+    """Return the stamp of a file.
+
+    Raises:
+        OSError: It is not there.
+    """
+    return _stamp(file.stat())
 
 
 @contextmanager

@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Prompt
     from pytest_llmjudge.generation.hf.frames import Tokenizer
-    from pytest_llmjudge.generation.hf.loading import Foreign
+    from pytest_llmjudge.generation.hf.loading import FolderTexts
 
 __all__ = ["encode_pair"]
 
 
 def encode_pair(
-    folder: Path, foreign: Foreign, prompt: Prompt, reference: str, *, chat: bool, end: bool
+    folder: Path, texts: FolderTexts, prompt: Prompt, reference: str, *, chat: bool, end: bool
 ) -> tuple[list[int], list[int]]:
     """Return the tokens of a prompt and of its reference, encoded as one text.
 
     Args:
         folder: For messages of errors.
-        foreign: Model and tokenizer.
+        texts: Of the folder.
         prompt: The text to continue, or a user's message, or a whole conversation.
         reference: What follows; a token with characters of both belongs to it.
         chat: Whether the prompt is messages, to which the folder's chat template applies.
@@ -35,20 +35,20 @@ def encode_pair(
         CheckpointError: There is no chat template, the tokenizer has no offsets, or there is no
             end token.
     """
-    tokenizer = foreign.tokenizer
+    tokenizer = texts.tokenizer
     if not tokenizer.is_fast:
         problem = "its tokenizer has no offsets, which split a prompt from its reference"
         raise CheckpointError(str(folder), problem, "save it with a tokenizer.json")
     if chat or not isinstance(prompt, str):
-        before, after = foreign.template.answered_ids(prompt, reference)
+        before, after = texts.template.answered_ids(prompt, reference)
     elif isinstance(prompt, FramedText):
-        before, after = foreign.framed.pair(prompt, reference)
+        before, after = texts.framed.pair(prompt, reference)
     else:
         before, after = _text_pair(tokenizer, prompt, reference)
     if not end:
         return before, after
-    closing = foreign.template.closing_ids if chat else []
-    last = next((token for token in closing if token in foreign.ends), tokenizer.eos_token_id)
+    closing = texts.template.closing_ids if chat else []
+    last = next((token for token in closing if token in texts.ends), tokenizer.eos_token_id)
     if last is None:
         problem, hint = "its tokenizer has no end token", "give it an eos_token, or write end=False"
         raise CheckpointError(str(folder), problem, hint)

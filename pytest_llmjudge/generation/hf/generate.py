@@ -19,7 +19,7 @@ from pytest_llmjudge.generation.hf.texts import Texts
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_llmjudge.generation.hf.loading import Foreign
+    from pytest_llmjudge.generation.hf.loading import FolderTexts, Model
     from pytest_llmjudge.settings import Decoding
 
 __all__ = ["Continued", "Row", "continue_rows"]
@@ -48,7 +48,8 @@ class Continued(NamedTuple):
 
 @torch.inference_mode()
 def continue_rows(
-    foreign: Foreign,
+    model: Model,
+    loaded: FolderTexts,
     rows: Sequence[Row],
     decoding: Decoding,
     on_tokens: Callable[[int], None] = lambda _: None,
@@ -56,14 +57,14 @@ def continue_rows(
     """Return what follows each row, in order; ``None`` where logits were no numbers.
 
     Args:
-        foreign: Model and tokenizer.
+        model: Of transformers.
+        loaded: Tokenizer and end tokens.
         rows: All of the same limit, which the longest one has room for.
         decoding: How tokens are chosen, and where a text ends.
         on_tokens: Called after each token of the rows with how many of them go on.
     """
-    model = foreign.model
-    texts = Texts(foreign.tokenizer, decoding.stop)
-    ends = tuple(dict.fromkeys((*foreign.ends, *texts.stop_tokens)))
+    texts = Texts(loaded.tokenizer, decoding.stop)
+    ends = tuple(dict.fromkeys((*loaded.ends, *texts.stop_tokens)))
     width = max(len(row.ids) for row in rows)
     pad = ends[0] if ends else 0
     ids = [[pad] * (width - len(row.ids)) + row.ids for row in rows]

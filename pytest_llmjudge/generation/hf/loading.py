@@ -1,4 +1,7 @@
-"""Loads a Hugging Face folder with transformers: from its files alone, without running any."""
+"""Loads a Hugging Face folder with transformers: from its files alone, without running any.
+
+Tokenizer and weights are loaded apart: who divides work among other processes needs no weights.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.generation.hf.folder import FolderInfo
     from pytest_llmjudge.generation.hf.native import Native
 
-__all__ = ["Foreign", "load_folder", "quietly"]
+__all__ = ["FolderTexts", "Model", "count_embeddings", "load_model", "load_texts", "quietly"]
 
 # transformers has no types.
 Model = Any
@@ -37,25 +40,27 @@ Tokenizer = Any
 Config = Any
 
 _NO_TELEMETRY = "HF_HUB_DISABLE_TELEMETRY"
+_FILES_ALONE = {"local_files_only": True, "trust_remote_code": False}
 
 
-class Foreign(NamedTuple):
-    """A folder's model, and its tokenizer of transformers'.
+class FolderTexts(NamedTuple):
+    """What is loaded of a folder without its weights.
 
     Attributes:
-        model: A ``Decoder`` of the native engine, or a model of transformers.
+        tokenizer: Of transformers.
         ends: The tokens that end a text.
-        context: How many tokens it can see.
+        context: How many tokens the model can see.
         template: The folder's chat template, which need not be there.
         framed: Makes tokens of prompts by other chat templates.
+        config: Of the model.
     """
 
-    model: Model
     tokenizer: Tokenizer
     ends: tuple[int, ...]
     context: int
     template: ChatTemplate
     framed: FramedTexts
+    config: Config
 
 
 @contextmanager
@@ -80,19 +85,101 @@ def quietly() -> Iterator[None]:
                 logging.enable_progress_bar()
 
 
-def load_folder(info: FolderInfo, device: torch.device, dtype: torch.dtype) -> Foreign:
-    """Load model and tokenizer for evaluation; nothing is asked for over the network.
+def load_texts(info: FolderInfo) -> FolderTexts:
+    """Load a folder's tokenizer; nothing is asked for over the network.
+
+    Raises:
+        CheckpointError: The installed transformers does not know the architecture, or cannot read
+            the folder.
+        ContentChangedError: A file may hold something else than its digest is of.
+    """
+    with _open(info) as opened:
+        import transformers
+
+        folder, (name, vocabulary), release = info.path, opened.names, opened.release
+        with _in_one_line(folder, f"{release} cannot read its {GENERATION}"):
+            asked = _generation_config(name, opened.config)
+        with _in_one_line(folder, f"{release} cannot load its tokenizer"):
+            # AutoTokenizer gives some architectures their usual way of splitting words, whatever
+            # the folder's own file says.
+            plain, auto = transformers.PreTrainedTokenizerFast, transformers.AutoTokenizer
+            reader = plain if info.is_plain else auto
+            tokenizer = reader.from_pretrained(vocabulary, **_FILES_ALONE)
+        ends = _ends(asked.eos_token_id, tokenizer.eos_token_id)
+        template = ChatTemplate(folder, tokenizer)
+        framed = FramedTexts(TransformersEncoder(tokenizer))
+        context = _context(opened.config, tokenizer)
+        return FolderTexts(tokenizer, ends, context, template, framed, opened.config)
+
+
+def load_model(info: FolderInfo, device: torch.device, dtype: torch.dtype) -> Model:
+    """Load a folder's model for evaluation; nothing is asked for over the network.
 
     Args:
         info: Of the folder.
         device: Where the model shall run.
         dtype: In which numbers it shall run; the files may hold others.
 
+    Returns:
+        A ``Decoder`` of the native engine, or a model of transformers.
+
     Raises:
         CheckpointError: The installed transformers does not know the architecture, or the folder
             does not hold a whole one.
         ContentChangedError: A file may hold something else than its digest is of.
     """
+    with _open(info) as opened:
+        if info.native is not None:
+            return _load_native(info, info.native, device, dtype)
+        import transformers
+
+        folder, release = info.path, opened.release
+        with _in_one_line(folder, f"{release} cannot load its weights"):
+            model, loading = transformers.AutoModelForCausalLM.from_pretrained(
+                opened.names[0],
+                config=opened.config,
+                dtype=dtype,
+                use_safetensors=info.is_safe,
+                weights_only=True,
+                output_loading_info=True,
+                **_FILES_ALONE,
+            )
+            _check_whole(folder, info.model_type, loading)
+            model = _own_memory(model.to(device)).eval().requires_grad_(requires_grad=False)
+            _check_finite(folder, model, dtype)
+        # What the folder wishes for the choice of tokens would be mixed into what is asked for.
+        model.generation_config = transformers.GenerationConfig()
+        return model
+
+
+def count_embeddings(config: Config) -> int:
+    """Return how many tokens a model of transformers has embeddings of; it gets no weights."""
+    with quietly():
+        import torch
+        import transformers
+
+        with torch.device("meta"):
+            model = transformers.AutoModelForCausalLM.from_config(config)
+        return len(model.get_input_embeddings().weight)
+
+
+class _Opened(NamedTuple):
+    """A folder whose config is read.
+
+    Attributes:
+        names: Where the model and the tokenizer lie, without links on the way.
+        release: Of transformers, for messages.
+        config: Of the model.
+    """
+
+    names: tuple[str, str]
+    release: str
+    config: Config
+
+
+@contextmanager
+def _open(info: FolderInfo) -> Iterator[_Opened]:
+    """Read a folder's config, and prove that its files stay the same meanwhile."""
     with quietly():
         import transformers
 
@@ -107,62 +194,17 @@ def load_folder(info: FolderInfo, device: torch.device, dtype: torch.dtype) -> F
             untouched(real, _stamps(info, info.weights)),
             untouched(vocabulary, _stamps(info, info.vocabulary)),
         ):
-            return _load(info, (str(real), str(vocabulary)), release, device, dtype)
+            with _in_one_line(folder, f"{release} cannot read its config.json"):
+                config = transformers.AutoConfig.from_pretrained(str(real), **_FILES_ALONE)
+            if type(config) not in transformers.MODEL_FOR_CAUSAL_LM_MAPPING:
+                problem = f"{release} has no {kind} that goes on from a text"
+                hint = "name the folder of a causal language model"
+                raise CheckpointError(str(folder), problem, hint)
+            yield _Opened((str(real), str(vocabulary)), release, config)
 
 
 def _stamps(info: FolderInfo, folder: Path) -> dict[str, Stamp]:
     return {file.name: seen.stamp for file, seen in info.contents.items() if file.parent == folder}
-
-
-def _load(
-    info: FolderInfo,
-    names: tuple[str, str],
-    release: str,
-    device: torch.device,
-    dtype: torch.dtype,
-) -> Foreign:
-    import transformers
-
-    folder, kind = info.path, info.model_type
-    name, vocabulary = names
-    files_alone = {"local_files_only": True, "trust_remote_code": False}
-    with _in_one_line(folder, f"{release} cannot read its config.json"):
-        config = transformers.AutoConfig.from_pretrained(name, **files_alone)
-    if type(config) not in transformers.MODEL_FOR_CAUSAL_LM_MAPPING:
-        problem = f"{release} has no {kind} that goes on from a text"
-        raise CheckpointError(str(folder), problem, "name the folder of a causal language model")
-    model: Model
-    if info.native is not None:
-        with _in_one_line(folder, f"{release} cannot read its {GENERATION}"):
-            asked = _generation_config(name, config)
-        model = _load_native(info, info.native, device, dtype)
-    else:
-        with _in_one_line(folder, f"{release} cannot load its weights"):
-            model, loading = transformers.AutoModelForCausalLM.from_pretrained(
-                name,
-                config=config,
-                dtype=dtype,
-                use_safetensors=info.is_safe,
-                weights_only=True,
-                output_loading_info=True,
-                **files_alone,
-            )
-            _check_whole(folder, kind, loading)
-            model = _own_memory(model.to(device)).eval().requires_grad_(requires_grad=False)
-            _check_finite(folder, model, dtype)
-        asked = model.generation_config
-        # What the folder wishes for the choice of tokens would be mixed into what is asked for.
-        model.generation_config = transformers.GenerationConfig()
-    with _in_one_line(folder, f"{release} cannot load its tokenizer"):
-        # AutoTokenizer gives some architectures their usual way of splitting words, whatever
-        # the folder's own file says.
-        plain, auto = transformers.PreTrainedTokenizerFast, transformers.AutoTokenizer
-        reader = plain if info.is_plain else auto
-        tokenizer = reader.from_pretrained(vocabulary, **files_alone)
-    ends = _ends(asked.eos_token_id, tokenizer.eos_token_id)
-    template = ChatTemplate(folder, tokenizer)
-    framed = FramedTexts(TransformersEncoder(tokenizer))
-    return Foreign(model, tokenizer, ends, _context(config, tokenizer), template, framed)
 
 
 def _load_native(

@@ -6,10 +6,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.data import Completion
+from pytest_llmjudge.data import Completion, Context
 from pytest_llmjudge.errors import PromptError
 from pytest_llmjudge.framing import FramedText
-from pytest_llmjudge.generation.base import LocalModel, check_known, text_before
+from pytest_llmjudge.generation.base import check_known, text_before
 from pytest_llmjudge.generation.devices import (
     import_torch,
     is_out_of_memory,
@@ -26,17 +26,19 @@ from pytest_llmjudge.generation.hf.folder import (
     special_tokens_in,
     vocabulary_of,
 )
+from pytest_llmjudge.generation.hf.passes import plan_next, plan_rows
+from pytest_llmjudge.generation.in_process import InProcessModel
+from pytest_llmjudge.generation.passes import plan_trees
 from pytest_llmjudge.settings import Decoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from torch import Tensor
-
-    from pytest_llmjudge.data import Context, Prompt
+    from pytest_llmjudge.data import Prompt
     from pytest_llmjudge.generation.families.decoder import Decoder
     from pytest_llmjudge.generation.hf.generate import Continued, Row
-    from pytest_llmjudge.generation.hf.loading import Foreign
+    from pytest_llmjudge.generation.hf.loading import FolderTexts, Model
+    from pytest_llmjudge.generation.passes import Behind, Plan
 
 __all__ = ["HuggingFaceModel"]
 
@@ -47,7 +49,7 @@ _UNMASKED = frozenset({"recurrent_gemma", "reformer", "rwkv", "xlm"})
 """Architectures that see padding, and whose prompts so run one by one."""
 
 
-class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
+class HuggingFaceModel(InProcessModel[FolderInfo, "Model"]):
     """A folder of ``save_pretrained`` that answers prompts.
 
     Its tokenizer and chat template are transformers'. So is the model, unless it is of a family
@@ -83,9 +85,9 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         self.path = Path(path)
         self._batch_size = batch_size
         self._device = device
-        self._dtype = dtype
+        self.dtype = dtype
         self._base = base
-        self._decoding = decoding
+        self.decoding = decoding
 
     @cached_property
     def chat_template(self) -> str:
@@ -125,7 +127,7 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         Raises:
             CheckpointError: The folder cannot be used.
         """
-        return self._loaded.framed.begin
+        return self._texts.framed.begin
 
     @property
     def context_length(self) -> int:
@@ -134,7 +136,7 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         Raises:
             CheckpointError: It cannot be used.
         """
-        return self._loaded.context
+        return self._texts.context
 
     def encode(self, text: str) -> list[int]:
         """Return the tokens of a text; control tokens in it are ordinary text.
@@ -144,7 +146,7 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         """
         from pytest_llmjudge.generation.hf.frames import text_ids
 
-        return text_ids(self._loaded.tokenizer, text, begin=False)
+        return text_ids(self._texts.tokenizer, text, begin=False)
 
     def encode_pair(
         self, prompt: Prompt, reference: str, *, chat: bool = False, end: bool = True
@@ -167,53 +169,48 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
 
         with quietly():
             before, after = encode_pair(
-                self.path, self._loaded, prompt, reference, chat=chat, end=end
+                self.path, self._texts, prompt, reference, chat=chat, end=end
             )
         self._check_vocabulary([*before, *after])
         return before, after
 
-    def score(self, contexts: Sequence[Context]) -> Iterator[list[float]]:
-        """Yield for each context, in order, the summed log-probability of each of its branches.
+    def plan(self, contexts: Sequence[Context]) -> Plan:
+        """Plan the passes that score contexts."""
+        if self.info.native is not None:
+            return plan_trees(contexts)
+        return plan_rows(contexts, self._vocab_size)
 
-        Raises:
-            CheckpointError: It cannot be used, or the memory is not enough.
-        """
-        model = self._loaded.model
-        from pytest_llmjudge.generation.engine.loglikelihood import score_contexts
+    def plan_next(self, rows: Sequence[list[int]]) -> Plan:
+        """Plan the passes that read what may follow rows of tokens."""
+        if self.info.native is not None:
+            return plan_trees([Context(row, ()) for row in rows])
+        return plan_next(rows, self._vocab_size)
+
+    def behind(self, prefix: list[int]) -> Behind:
+        """Load the model, and compute what passes have in common: nothing with transformers."""
+        model = self._loaded
+        from pytest_llmjudge.generation.engine.loglikelihood import TreePasses
         from pytest_llmjudge.generation.families.decoder import Decoder
-        from pytest_llmjudge.generation.hf.loglikelihood import score_branches
+        from pytest_llmjudge.generation.hf.loglikelihood import RowPasses
 
-        score = score_contexts if isinstance(model, Decoder) else score_branches
+        if not isinstance(model, Decoder):
+            return RowPasses(model)
         with one_line_memory(self.path):
-            yield from score(model, contexts)
-
-    def next_logprobs(self, rows: Sequence[list[int]]) -> Iterator[tuple[int, Tensor]]:
-        """Yield what may follow each row of tokens.
-
-        Raises:
-            CheckpointError: It cannot be used, or the memory is not enough.
-        """
-        model = self._loaded.model
-        from pytest_llmjudge.generation.engine import loglikelihood as native
-        from pytest_llmjudge.generation.families.decoder import Decoder
-        from pytest_llmjudge.generation.hf import loglikelihood as foreign
-
-        read = native if isinstance(model, Decoder) else foreign
-        with one_line_memory(self.path):
-            yield from read.next_logprobs(model, rows)
+            return TreePasses(model, prefix)
 
     def token_text(self, token: int) -> str:
         """Return the text of one token; that of a control token is its name."""
-        text: str = self._loaded.tokenizer.decode([token])
+        text: str = self._texts.tokenizer.decode([token])
         return text
 
-    def _encode(
+    def encode_prompt(
         self, where: str, prompt: Prompt, *, chat: bool, cut: bool = False
     ) -> list[int] | PromptError:
+        """Return a prompt's tokens, or why it cannot be answered."""
         from pytest_llmjudge.generation.hf.frames import text_ids
         from pytest_llmjudge.generation.hf.loading import quietly
 
-        _, tokenizer, _, context, template, framed = self._loaded
+        tokenizer, _, context, template, framed, _ = self._texts
         with quietly():
             if chat or not isinstance(prompt, str):
                 ids = template.message_ids(prompt)
@@ -229,26 +226,32 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         self._check_vocabulary(ids)
         return ids
 
-    def _opens_thoughts(self, prompt: Prompt, *, chat: bool) -> bool | None:
+    def opens_thoughts(self, prompt: Prompt, *, chat: bool) -> bool | None:
+        """Say whether what the model reads ends within thoughts; ``None`` where nobody knows."""
         if not chat and isinstance(prompt, str):
-            return super()._opens_thoughts(prompt, chat=chat)
+            return super().opens_thoughts(prompt, chat=chat)
         # A template that does not open them may still have a model that writes only their end.
-        return self._loaded.template.opens_thoughts(prompt) or None
+        return self._texts.template.opens_thoughts(prompt) or None
 
     def _check_vocabulary(self, ids: Sequence[int]) -> None:
-        from pytest_llmjudge.generation.families.decoder import Decoder
+        check_known(self.path, ids, self._vocab_size)
 
-        model = self._loaded.model
-        is_native = isinstance(model, Decoder)
-        known = model.vocab_size if is_native else len(model.get_input_embeddings().weight)
-        check_known(self.path, ids, known)
+    @cached_property
+    def _vocab_size(self) -> int:
+        """How many tokens the model has embeddings of."""
+        native = self.info.native
+        if native is not None:
+            return native.config.vocab_size
+        from pytest_llmjudge.generation.hf.loading import count_embeddings
+
+        return count_embeddings(self._texts.config)
 
     def _decode(
         self, prompts: dict[int, list[int]], max_new_tokens: int, decoding: Decoding
     ) -> Iterator[Completion]:
+        model = self._loaded
         from pytest_llmjudge.generation.families.decoder import Decoder
 
-        model = self._loaded.model
         if isinstance(model, Decoder):
             return self._decode_here(model, prompts, max_new_tokens, decoding)
         return self._decode_there(prompts, max_new_tokens, decoding)
@@ -265,11 +268,11 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         from pytest_llmjudge.generation.hf.texts import Texts
 
         stop = decoding.stop
-        texts = Texts(self._loaded.tokenizer, stop)
+        texts = Texts(self._texts.tokenizer, stop)
         answerer = Answerer(
             str(self.path),
             model,
-            {*self._loaded.ends, *texts.stop_tokens},
+            {*self._texts.ends, *texts.stop_tokens},
             texts.ends_with,
             decoding,
             self._batch_size,
@@ -287,7 +290,7 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         """Answer by transformers' ``generate``."""
         from pytest_llmjudge.generation.hf.generate import Row
 
-        context = self._loaded.context
+        context = self._texts.context
         rows = [
             Row(index, ids, min(max_new_tokens, context - len(ids)))
             for index, ids in prompts.items()
@@ -324,7 +327,7 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
 
         try:
             with quietly():
-                return continue_rows(self._loaded, batch, decoding, self.on_tokens)
+                return continue_rows(self._loaded, self._texts, batch, decoding, self.on_tokens)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -332,14 +335,27 @@ class HuggingFaceModel(LocalModel[FolderInfo, "Foreign"]):
         torch.cuda.empty_cache()
         return None
 
-    def _describe(self) -> FolderInfo:
+    def describe(self) -> FolderInfo:
+        """Describe what lies at the path now."""
         if self._base is not None:
             return describe_adapter(self.path, self._base)
         return describe_folder(self.path)
 
-    def _load(self, info: FolderInfo) -> Foreign:
-        import_torch()
-        from pytest_llmjudge.generation.hf.loading import load_folder
+    @cached_property
+    def _texts(self) -> FolderTexts:
+        """Tokenizer and chat template, made of the very bytes that have the fingerprint.
 
-        device, dtype = usable_device(self._device), usable_dtype(self._dtype)
-        return load_folder(info, device, dtype)
+        Raises:
+            CheckpointError: They cannot be used, or are others now.
+        """
+        import_torch()
+        from pytest_llmjudge.generation.hf.loading import load_texts
+
+        return self.read_same(load_texts)
+
+    def _load(self, info: FolderInfo) -> Model:
+        import_torch()
+        from pytest_llmjudge.generation.hf.loading import load_model
+
+        device, dtype = usable_device(self._device), usable_dtype(self.dtype)
+        return load_model(info, device, dtype)

@@ -172,7 +172,7 @@ def test_the_models_own_path(path: Path, exact: Nano) -> None:
 
     ids = [model.encode(prompt) for prompt in prompts]
     assert model.generate(prompts, max_new_tokens=12) == [
-        model._loaded.tokenizer.decode(greedy(exact, prompt, 12)) for prompt in ids
+        model._texts.tokenizer.decode(greedy(exact, prompt, 12)) for prompt in ids
     ]
 
 

@@ -112,7 +112,7 @@ def test_a_model_that_was_released(path: Path) -> None:
     save_model(path)
     model = TorchModel(path)
     texts = model.generate(["the thing"], max_new_tokens=6)
-    loaded = weakref.ref(model._loaded.model)
+    loaded = weakref.ref(model._loaded)
 
     model.release()
     gc.collect()

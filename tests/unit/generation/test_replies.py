@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel
-from pytest_llmjudge.generation.replies import Reply, TooLongError
+from pytest_llmjudge.generation.reply import Reply, TooLongError
 from pytest_llmjudge.scoring import CHOICE_SCHEMA, SCORE_SCHEMA, replies_to
 from pytest_llmjudge.settings import Decoding
 from tests.unit.generation.hugging import CHATML, Theirs, save_folder, transformers

@@ -38,7 +38,7 @@ class Turns:
 def batcher(
     answer: Callable[[Sequence[int]], Answers], turns: Turns, *, most: int = 8
 ) -> Batcher[int, int]:
-    return Batcher(answer, turns, most=most, linger=0.05)
+    return Batcher(answer, turns, most=lambda: most, linger=0.05)
 
 
 def ask_all(asked: Batcher[int, int], count: int) -> list[int | Exception]:
@@ -95,7 +95,7 @@ def test_a_turn_that_cannot_be_had() -> None:
     def no_turn() -> AbstractContextManager[bool]:
         raise JudgeError("store", "gone", "make room")
 
-    asked: Batcher[int, int] = Batcher(lambda _: iter(()), no_turn, most=8, linger=0)
+    asked: Batcher[int, int] = Batcher(lambda _: iter(()), no_turn, most=lambda: 8, linger=0)
 
     with pytest.raises(JudgeError, match="store: gone; make room"):
         asked.ask(1)

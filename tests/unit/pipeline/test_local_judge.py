@@ -9,7 +9,7 @@ import pytest
 
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import CheckpointError, JudgeError, PromptError
-from pytest_llmjudge.generation.replies import Reply, TemplateError, TooLongError
+from pytest_llmjudge.generation.reply import Reply, TemplateError, TooLongError
 from pytest_llmjudge.judging.asking import WeightedAsker
 from pytest_llmjudge.pipeline.local_judge import LocalJudge, settings_of_judge
 from pytest_llmjudge.scoring import CHOICE_SCHEMA

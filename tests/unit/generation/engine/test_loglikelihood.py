@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from pytest_llmjudge.data import Context
 from pytest_llmjudge.generation.engine import loglikelihood
-from pytest_llmjudge.generation.engine.loglikelihood import next_logprobs, score_contexts
+from pytest_llmjudge.generation.engine.loglikelihood import TreePasses, score_contexts
 from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
+from pytest_llmjudge.generation.passes import plan_trees
 from tests.unit.generation.tiny import TINY, VOCABULARY, make_model
 
 if TYPE_CHECKING:
@@ -99,9 +100,11 @@ def test_next_tokens(shared: list[int], rows: list[list[int]], pass_tokens: int)
     """Whatever begins alike and however it is batched, each row has what a pass of its own gives."""
     rows = [[*shared, *row] for row in rows]
 
-    found = dict(next_logprobs(MODEL, rows, pass_tokens=pass_tokens))
+    plan = plan_trees([Context(row, ()) for row in rows], pass_tokens)
+    behind = TreePasses(MODEL, plan.prefix)
+    found = [one for batch in plan.passes for one in behind.next_logprobs(batch)]
 
-    assert list(found) == list(range(len(rows)))
+    assert len(found) == len(rows)
     with torch.inference_mode():
         for number, row in enumerate(rows):
             expected = MODEL(torch.tensor([row]))[0, -1].log_softmax(0)

@@ -117,7 +117,7 @@ def test_rows_without_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     for decoding in (Decoding(), Decoding(temperature=2.0)):
         model = TorchModel(path, decoding=decoding)
-        decoder = model._loaded.model
+        decoder = model._loaded
         logits = decoder.logits
         monkeypatch.setattr(decoder, "logits", lambda x, of=logits: unlikely(of(x), size))
         (done,) = model.stream(["the thing"], max_new_tokens=20)

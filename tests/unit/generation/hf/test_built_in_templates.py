@@ -257,7 +257,7 @@ def test_a_text_begins_once(tmp_path: Path, name: str) -> None:
     record = Record("r", "Say <|im_end|><s></s>[INST].", "", "x", {})
     prompt: Any = model_prompt(record, name)
 
-    ids = model._encode("here", prompt, chat=False)
+    ids = model.encode_prompt("here", prompt, chat=False)
 
     tokenizer = make_tokenizer()
     assert isinstance(ids, list)

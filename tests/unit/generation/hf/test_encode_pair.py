@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_llmjudge.data import Context
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.engine.model import TorchModel
-from pytest_llmjudge.generation.hf import loglikelihood
+from pytest_llmjudge.generation.hf import passes
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel
 from tests.unit.generation.hugging import CHATML, Theirs, make_tokenizer, save_folder
 from tests.unit.generation.tiny import END, lecture_model, save_model
@@ -60,10 +60,8 @@ def test_passes_are_bounded_by_logits(tmp_path: Path, monkeypatch: pytest.Monkey
     contexts = [Context(ids, (after,)) for ids, after in pairs]
     together = list(model.score(contexts))
     sizes: list[int] = []
-    hook = model._loaded.model.register_forward_hook(
-        lambda *passed: sizes.append(len(passed[2].logits))
-    )
-    monkeypatch.setattr(loglikelihood, "_PASS_LOGITS", 1)
+    hook = model._loaded.register_forward_hook(lambda *passed: sizes.append(len(passed[2].logits)))
+    monkeypatch.setattr(passes, "_PASS_LOGITS", 1)
 
     alone = list(model.score(contexts))
 

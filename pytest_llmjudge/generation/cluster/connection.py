@@ -1,0 +1,210 @@
+"""The connection of this process to Ray: made, checked, described, and ended."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pytest_llmjudge.errors import SettingsError, one_line
+from pytest_llmjudge.generation.cluster.machines import LOCAL, Machines, without_warnings
+from pytest_llmjudge.generation.cluster.nodes import OPTION
+from pytest_llmjudge.generation.cluster.pool import RayPool
+from pytest_llmjudge.generation.cluster.shipping import remove_with_process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pytest_llmjudge.generation.cluster.work import MakeWorker
+    from pytest_llmjudge.generation.files.contents import Content
+
+__all__ = ["Cluster", "connect"]
+
+_CONNECT_SECONDS = 5
+_LONGEST = 20
+"""Of the path of a folder in which Ray has room for the names of its sockets."""
+
+_STORE_BYTES = 100_000_000
+"""Room for what is on its way between the processes of this machine, which share its files."""
+
+
+def connect(
+    address: str,
+    *,
+    cpus: int | None = None,
+    device: str = "auto",
+    note: Callable[[str], None],
+) -> Cluster:
+    """Connect this process to Ray, which is imported only now.
+
+    Args:
+        address: ``local`` (one is started here, for this process alone), ``auto`` (the one of this
+            machine, or of ``RAY_ADDRESS``) or ``ray://HOST:PORT``.
+        cpus: Cores of an actor on nodes without GPUs; ``None`` for all of a node's.
+        device: Where the model runs; with ``cpu``, GPUs are left to others.
+        note: Called with a line about nodes that take no part, actors that are lost, and so on.
+
+    Raises:
+        SettingsError: Ray is missing, nothing answers at the address, or versions of Ray or Python
+            are other ones there.
+    """
+    try:
+        with without_warnings():
+            import ray
+    except ImportError as error:
+        problem = f"Ray cannot be imported ({one_line(str(error))})"
+        raise SettingsError(OPTION, problem, "install pytest-llmjudge[ray]") from None
+    if ray.is_initialized():
+        problem = "this process is connected to Ray already, by ray.init of its own"
+        raise SettingsError(OPTION, problem, "leave that out, or this option")
+    _check_answers(address)
+    folder = _own_folder() if address == LOCAL else None
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        with without_warnings(), _without_telemetry():
+            _initialise(address, folder)
+    except Exception as error:  # noqa: BLE001  # Ray raises what its parts raise
+        _end(folder, handler)
+        raise _unreachable(address, str(error)) from None
+    except BaseException:
+        _end(folder, handler)
+        raise
+    return Cluster(address, cpus, device, note, end=lambda: _end(folder, handler))
+
+
+def _own_folder() -> Path:
+    """Make the folder of a Ray that is started here, whose sockets bear no long path."""
+    usual = tempfile.gettempdir()
+    short = usual if len(usual) <= _LONGEST else "/tmp"  # noqa: S108  # where Ray would be by itself
+    return Path(tempfile.mkdtemp(prefix="llmjudge-ray-", dir=short))
+
+
+def _initialise(address: str, folder: Path | None) -> None:
+    import ray
+
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if folder is None:
+        ray.init(address=address, **quiet)
+        return
+    remove_with_process(folder)
+    ray.init(
+        address=LOCAL,
+        include_dashboard=False,
+        object_store_memory=_STORE_BYTES,
+        _temp_dir=str(folder),
+        **quiet,
+    )
+
+
+def _check_answers(address: str) -> None:
+    """Refuse an address where nothing listens; Ray itself would wait for minutes."""
+    named = os.environ.get("RAY_ADDRESS", "") if address == "auto" else address
+    parts = urlsplit(named if "//" in named else f"//{named}")
+    if parts.port is None and parts.scheme != "ray":
+        return
+    try:
+        socket.create_connection((parts.hostname, parts.port or 10001), _CONNECT_SECONDS).close()
+    except OSError as error:
+        raise _unreachable(address, error.strerror or str(error)) from None
+
+
+def _unreachable(address: str, cause: str) -> SettingsError:
+    cause = one_line(cause, 400)
+    if address == LOCAL:
+        return SettingsError(OPTION, f"Ray cannot be started ({cause})", "mend its installation")
+    if "ersion mismatch" in cause:
+        problem = f"the cluster at {address!r} has other versions ({cause})"
+        return SettingsError(OPTION, problem, "install the same on all nodes and here")
+    problem = f"no cluster can be reached at {address!r} ({cause})"
+    return SettingsError(OPTION, problem, "start one with ray start --head, or give its address")
+
+
+@contextlib.contextmanager
+def _without_telemetry() -> Iterator[None]:
+    """Start processes that report no usage; the environment of this one stays as it was."""
+    name = "RAY_USAGE_STATS_ENABLED"
+    before = os.environ.get(name)
+    os.environ[name] = "0"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def _end(folder: Path | None, handler: Any) -> None:  # noqa: ANN401  # as signal has it
+    import ray
+
+    with without_warnings():
+        ray.shutdown()
+    if threading.current_thread() is threading.main_thread() and handler is not None:
+        # Ray has put its own in its place.
+        signal.signal(signal.SIGTERM, handler)
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Cluster(Machines):
+    """A cluster of Ray as one process of a run sees it; :func:`connect` makes it.
+
+    Args:
+        address: As for :func:`connect`.
+        cpus: As for :func:`connect`.
+        device: As for :func:`connect`.
+        note: As for :func:`connect`.
+        end: Ends the connection.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        cpus: int | None,
+        device: str,
+        note: Callable[[str], None],
+        *,
+        end: Callable[[], None],
+    ) -> None:
+        super().__init__(address, cpus, device, note)
+        self._end = end
+        self._pool: RayPool | None = None
+
+    def pool(self, make_worker: MakeWorker, contents: Mapping[Path, Content]) -> RayPool:
+        """Start actors that hold a model, and wait until one of them has loaded it.
+
+        Only one model has actors at a time: those of another end, and start again when it is asked.
+
+        Args:
+            make_worker: Makes what each actor holds.
+            contents: What all files hold that the model is loaded from.
+
+        Raises:
+            ContentChangedError: A file may hold something else than its digest is of.
+            LlmJudgeError: No actor can load it, or none starts.
+        """
+        pool = RayPool(self, make_worker, contents, self._give_room)
+        pool.open()
+        return pool
+
+    def _give_room(self, pool: RayPool) -> None:
+        """End the actors of another model before those of one start."""
+        if self._pool is not None and self._pool is not pool:
+            self._pool.close()
+        self._pool = pool
+
+    def close(self) -> None:
+        """End all actors and the connection, and a Ray that was started for it."""
+        if not self.is_own:
+            return
+        if self._pool is not None:
+            self._pool.close()
+        self._end()

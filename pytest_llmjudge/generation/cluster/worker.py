@@ -1,0 +1,155 @@
+"""What an actor of a cluster holds: a model, and methods that compute the units of a job."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.generation.checkpoint_info import base_of, is_adapter
+from pytest_llmjudge.generation.devices import import_torch, one_line_memory
+from pytest_llmjudge.generation.factory import make_model
+from pytest_llmjudge.generation.families.lora import read_adapter
+from pytest_llmjudge.generation.in_process import InProcessModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from pytest_llmjudge.data import Completion, Context, Prompt
+    from pytest_llmjudge.errors import PromptError
+    from pytest_llmjudge.generation.cluster.work import Place
+    from pytest_llmjudge.generation.passes import Behind
+    from pytest_llmjudge.generation.reply import Reply
+    from pytest_llmjudge.settings import Decoding, Settings
+
+__all__ = ["MakeModelWorker", "ModelWorker"]
+
+
+class MakeModelWorker:
+    """Makes the same model on any node, by plain data.
+
+    Args:
+        path: The model's file or folder, as the driver names it.
+        settings: By which it is loaded.
+        fingerprint: Of the driver's model.
+    """
+
+    def __init__(self, path: Path, settings: Settings, fingerprint: str) -> None:
+        self._path = path
+        self._settings = settings
+        self._fingerprint = fingerprint
+        if settings.base is None and is_adapter(path):
+            # Where its config names it, nothing need be on another machine.
+            with suppress(CheckpointError):  # raised where the adapter is described
+                self._settings = replace(settings, base=base_of(read_adapter(path)))
+
+    def __call__(self, place: Place) -> ModelWorker:
+        """Load the model.
+
+        Args:
+            place: Where the actor is.
+
+        Raises:
+            CheckpointError: It cannot be loaded there, or is another one.
+            SettingsError: The device or dtype cannot be used there.
+        """
+        import_torch()
+        import torch
+
+        torch.set_num_threads(place.threads)
+        settings, path = self._settings, place.locate(self._path)
+        base, tokenizer = (
+            None if file is None else place.locate(file)
+            for file in (settings.base, settings.tokenizer)
+        )
+        model = make_model(path, replace(settings, base=base, tokenizer=tokenizer))
+        assert isinstance(model, InProcessModel)  # noqa: S101  # a path names no other
+        if model.fingerprint != self._fingerprint:
+            # Its files are the same: only transformers' version decides as well.
+            problem = "it is another model on a node, whose files or transformers differ"
+            hint = "install the same version of transformers on all nodes"
+            raise CheckpointError(str(self._path), problem, hint)
+        model.load()
+        return ModelWorker(model)
+
+
+class ModelWorker:
+    """Computes units of jobs with one model; see :class:`.work.Worker`.
+
+    Args:
+        model: Its weights are in this process.
+    """
+
+    def __init__(self, model: InProcessModel[Any, Any]) -> None:
+        self._model = model
+        self._prefix: list[int] = []
+        self._behind: Behind | None = None
+
+    @property
+    def on_tokens(self) -> Callable[[int], None]:
+        """Called now and then with the number of tokens that were generated since."""
+        return self._model.on_tokens
+
+    @on_tokens.setter
+    def on_tokens(self, call: Callable[[int], None]) -> None:
+        self._model.on_tokens = call
+
+    def stream_whole(
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        max_new_tokens: int,
+        decoding: Decoding,
+        chat: bool,
+        cut: bool,
+    ) -> Iterator[tuple[int, Completion]]:
+        """Answer prompts; see :meth:`.LocalModel.stream_whole`."""
+        for done in self._model.stream_whole(prompts, max_new_tokens, decoding, chat=chat, cut=cut):
+            yield done.index, done
+
+    def score(
+        self, passes: Sequence[Sequence[Context]], *, prefix: list[int]
+    ) -> Iterator[tuple[int, list[list[float]]]]:
+        """Score the contexts of passes behind a prefix; see :meth:`.Behind.score`."""
+        behind = self._behind_prefix(prefix)
+        with one_line_memory(self._model.path):
+            for number, contexts in enumerate(passes):
+                yield number, behind.score(contexts)
+
+    def weigh(
+        self, passes: Sequence[Sequence[Context]], *, prefix: list[int], most: int
+    ) -> Iterator[tuple[int, list[Reply | PromptError]]]:
+        """Read the likeliest first tokens of replies; see :meth:`.LocalModel.weighed_replies`."""
+        behind, weigh = self._behind_prefix(prefix), self._model.weigh
+        with one_line_memory(self._model.path):
+            for number, contexts in enumerate(passes):
+                read = (len(prefix) + len(context.ids) for context in contexts)
+                likely = behind.next_logprobs(contexts)
+                yield (
+                    number,
+                    [weigh(one, most, size) for one, size in zip(likely, read, strict=True)],
+                )
+
+    def written_replies(
+        self, prompts: Sequence[Prompt], *, max_new_tokens: int, decoding: Decoding
+    ) -> Iterator[tuple[int, Reply | PromptError]]:
+        """Have replies written; see :meth:`.LocalModel.written_replies`."""
+        return self._model.written_replies(
+            prompts, max_new_tokens=max_new_tokens, decoding=decoding
+        )
+
+    def held_replies(
+        self, prompts: Sequence[Prompt], *, allowed: Sequence[str], decoding: Decoding
+    ) -> Iterator[tuple[int, Reply | PromptError]]:
+        """Have replies chosen; see :meth:`.LocalModel.held_replies`."""
+        return self._model.held_replies(prompts, allowed, decoding=decoding)
+
+    def _behind_prefix(self, prefix: list[int]) -> Behind:
+        """Return what computes behind a prefix; its keys and values stay for the next piece."""
+        if self._behind is None or self._prefix != prefix:
+            # Let go of first: two prefixes may not fit.
+            self._behind = None
+            self._behind, self._prefix = self._model.behind(prefix), prefix
+        return self._behind

@@ -1,0 +1,1 @@
+"""Tests with real clusters of Ray, for the environment of that name."""

@@ -1,0 +1,335 @@
+"""Tests of actors of Ray on a cluster of three nodes, with a worker that stands in for a model."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from pytest_llmjudge.errors import CheckpointError, SettingsError
+from pytest_llmjudge.generation.cluster import shipping
+from pytest_llmjudge.generation.cluster.connection import Cluster, connect
+from pytest_llmjudge.generation.cluster.work import Job
+from pytest_llmjudge.generation.files.contents import content_of
+from tests.support.cluster_work import MakeSleeper
+from tests.support.ray_cluster import SmallCluster, is_running, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[SmallCluster]:
+    # A folder of pytest's is too long for the names of sockets.
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", folder)
+        patch.setattr(tempfile, "tempdir", folder)
+        cluster = SmallCluster(3)
+        yield cluster
+        cluster.close()
+
+
+@pytest.fixture
+def notes() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def cluster(
+    small: SmallCluster, notes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Cluster]:
+    monkeypatch.setenv("RAY_ADDRESS", small.address)
+    with connected("auto", notes) as cluster:
+        yield cluster
+
+
+@contextmanager
+def connected(
+    address: str, notes: list[str], cpus: int | None = None, device: str = "auto"
+) -> Iterator[Cluster]:
+    cluster = connect(address, cpus=cpus, device=device, note=notes.append)
+    try:
+        yield cluster
+    finally:
+        cluster.close()
+
+
+def job(method: str, units: Sequence[int], **options: object) -> Job:
+    return Job(method, units, [float(unit) for unit in units], options)
+
+
+def folders() -> set[str]:
+    return {name for name in os.listdir(tempfile.gettempdir()) if name.startswith("llmjudge-")}  # noqa: PTH208
+
+
+def test_units_are_computed_on_all_nodes_and_come_once(cluster: Cluster, notes: list[str]) -> None:
+    cluster.check()
+    tokens: list[int] = []
+    with_tokens = Job("sleep", range(90), [1.0] * 90, {"seconds": 0.001}, tokens.append)
+    pool = cluster.pool(MakeSleeper(), {})
+    until(lambda: len({pid for _, (pid, *_) in pool.run(job("where", [1] * 60))}) == 3)
+
+    assert [node.actors for node in cluster.describe()] == [1, 1, 1]
+    assert sorted(pool.run(with_tokens)) == [(unit, unit) for unit in range(90)]
+    assert sum(tokens) == sum(range(90))
+    assert list(pool.run(job("sleep", [], seconds=1))) == []
+    assert notes == []
+
+
+def test_through_a_client(small: SmallCluster, notes: list[str]) -> None:
+    with connected(small.client_address, notes) as cluster:
+        cluster.check()
+        pool = cluster.pool(MakeSleeper(), {})
+
+        assert sorted(pool.run(job("sleep", range(50), seconds=0.001))) == [
+            (unit, unit) for unit in range(50)
+        ]
+        with pytest.raises(CheckpointError, match="broken weights"):
+            list(pool.run(job("fail", [1], problem="broken weights")))
+
+
+def test_files_that_nodes_lack_are_sent_once_a_node(
+    small: SmallCluster, notes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", small.address)
+    monkeypatch.setattr(shipping, "PIECE_BYTES", 1 << 16)
+    text = "weights " * 30_000
+    (tmp_path / "model").write_text(text, "utf-8")
+    (tmp_path / "empty").touch()
+    before = folders()
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    # Other processes have something else there, or nothing.
+    files = [Path(f"/proc/self/fd/{descriptor}/{name}") for name in ("model", "empty")]
+    contents = {file: content_of(file) for file in files}
+    found: set[tuple[int, str, str, int]] = set()
+    with connected("auto", notes, cpus=1) as cluster:
+        assert cluster.with_files(contents) == ()
+        pool = cluster.pool(MakeSleeper(files[0]), contents)
+
+        def are_all_found() -> bool:
+            found.update(at for _, at in pool.run(job("where", [1] * 60)))
+            return len(found) == 6
+
+        until(are_all_found)
+        sent = folders() - before
+        written = [
+            path.stat().st_size
+            for name in sent
+            for path in Path(tempfile.gettempdir(), name).rglob("*")
+            if path.is_file()
+        ]
+    os.close(descriptor)
+
+    assert {text for _, text, _, _ in found} == {text}
+    assert len({root for _, _, root, _ in found}) == len(sent) == 3
+    assert sorted(written) == [0, 0, 0, 240_000, 240_000, 240_000]
+    assert folders() <= before
+    assert notes == []
+
+
+def test_files_that_all_nodes_have_are_not_sent(cluster: Cluster, tmp_path: Path) -> None:
+    file = tmp_path / "model"
+    file.write_text("weights", "utf-8")
+    contents = {file: content_of(file)}
+
+    assert len(cluster.with_files(contents)) == 3
+    pool = cluster.pool(MakeSleeper(file), contents)
+    assert {at[1:3] for _, at in pool.run(job("where", [1] * 9))} == {("weights", "")}
+
+
+def test_a_node_that_dies_and_one_that_joins(
+    small: SmallCluster, cluster: Cluster, notes: list[str]
+) -> None:
+    pool = cluster.pool(MakeSleeper(), {})
+    results = []
+    for result in pool.run(job("sleep", range(300), seconds=0.0003)):
+        results.append(result)
+        if len(results) == 60:
+            small.kill(small.nodes.pop())
+            small.nodes.append(small.add())
+    assert sorted(results) == [(unit, unit) for unit in range(300)]
+    until(lambda: len({at for _, at in pool.run(job("where", [1] * 60))}) == 3)
+    assert notes == []
+
+
+def test_a_unit_that_ends_its_actors_is_the_only_one_without_a_result(cluster: Cluster) -> None:
+    pool = cluster.pool(MakeSleeper(), {})
+    results = dict(pool.run(job("die", range(40), deadly=7)))
+
+    assert {unit: unit for unit in range(40) if unit != 7} == {
+        unit: result for unit, result in results.items() if unit != 7
+    }
+    assert str(results[7]).startswith(
+        "--llm-judge-ray: 4 actors in turn ended while they computed this; the last, on node "
+    )
+    assert "\n" not in str(results[7])
+
+
+def test_errors_of_a_worker(cluster: Cluster, notes: list[str]) -> None:
+    with pytest.raises(CheckpointError, match="no such model"):
+        cluster.pool(MakeSleeper(problem="no such model"), {})
+    assert notes[0].endswith("model.pth: no such model; make another one")
+    pool = cluster.pool(MakeSleeper(), {})
+    with pytest.raises(CheckpointError, match="broken weights"):
+        list(pool.run(job("fail", [1], problem="broken weights")))
+    with pytest.raises(ZeroDivisionError) as caught:
+        list(pool.run(job("fail", [1], problem="")))
+    assert "cluster_work.py" in str(caught.value.__cause__)
+    # The actors are as good as before.
+    assert dict(pool.run(job("sleep", [1], seconds=0))) == {0: 1}
+
+
+def test_two_models_have_actors_in_turn(cluster: Cluster, tmp_path: Path) -> None:
+    pools = []
+    for name in "ab":
+        (tmp_path / name).write_text(name, "utf-8")
+        pools.append(cluster.pool(MakeSleeper(tmp_path / name), {}))
+    found = [dict(pool.run(job("where", [1])))[0][1] for pool in (pools[1], pools[0])]
+
+    assert found == ["b", "a"]
+
+
+def test_a_job_that_is_broken_off_leaves_the_actors_idle(cluster: Cluster) -> None:
+    pool = cluster.pool(MakeSleeper(), {})
+    long = pool.run(job("sleep", [10] * 300, seconds=0.01))
+    next(long)
+    long.close()  # type: ignore[attr-defined]
+
+    assert dict(pool.run(job("sleep", [1], seconds=0))) == {0: 1}
+
+
+def test_an_actor_has_a_gpu_of_its_own(
+    small: SmallCluster, notes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", small.address)
+    with_gpus = small.add(gpus=2)
+    try:
+        with connected("auto", notes, cpus=1) as cluster:
+            nodes = cluster.describe()
+            pool = cluster.pool(MakeSleeper(), {})
+            until(lambda: {gpu for _, gpu in pool.run(job("gpu", [1] * 20))} == {"0", "1"})
+    finally:
+        small.kill(with_gpus)
+
+    assert [(node.actors, node.gpus, node.threads) for node in nodes] == [(2, 2, 1)]
+
+
+def test_a_node_with_other_versions(
+    small: SmallCluster, notes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = tmp_path / "torch-2.0.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 2.0.0\n", "utf-8")
+    monkeypatch.setenv("RAY_ADDRESS", small.address)
+    other = small.add({"PYTHONPATH": str(tmp_path)})
+    try:
+        with connected("auto", notes) as cluster, pytest.raises(SettingsError) as caught:
+            cluster.check()
+    finally:
+        small.kill(other)
+
+    line = str(caught.value)
+    assert line.startswith("--llm-judge-ray: node ")
+    assert "torch 2.0.0, Python 3." in line
+    assert line.endswith("install the same on all nodes")
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+from pytest_llmjudge.generation.cluster.connection import connect
+from pytest_llmjudge.generation.cluster.work import Job
+from pytest_llmjudge.generation.files.contents import content_of
+from tests.support.cluster_work import MakeSleeper
+
+cluster = connect(sys.argv[1], note=print)
+file = Path(sys.argv[2])
+pool = cluster.pool(MakeSleeper(file), {file: content_of(file)})
+try:
+    for _, at in pool.run(Job("where", [1] * 10**6, [1.0] * 10**6)):
+        print(*at, flush=True)
+except KeyboardInterrupt:
+    cluster.close()
+    print("closed")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=str)
+@pytest.mark.parametrize("address", ["auto", "local"])
+def test_a_driver_that_ends_takes_its_actors_and_files_with_it(
+    small: SmallCluster, tmp_path: Path, address: str, number: signal.Signals
+) -> None:
+    (tmp_path / "model").write_text("weights", "utf-8")
+    before = folders()
+    # As a descriptor of the driver, a folder is another one for the nodes, or none.
+    opened = ["/bin/sh", "-c", 'exec 9<"$0"; exec "$@"', str(tmp_path)]
+    file = Path("/proc/self/fd/9/model") if address == "auto" else tmp_path / "model"
+    with subprocess.Popen(
+        [*opened, sys.executable, "-c", DRIVER, address, str(file)],
+        env={**os.environ, "RAY_ADDRESS": small.address},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as driver:
+        assert driver.stdout is not None
+        # Ray itself may have something to say first.
+        actor = int(next(line for line in driver.stdout if line[0].isdigit()).split()[0])
+        mine = folders() - before
+        others = psutil.Process(driver.pid).children(recursive=True)
+        driver.send_signal(number)
+        rest = driver.stdout.read()
+
+    until(lambda: not is_running(actor))
+    until(lambda: not any(is_running(process.pid) for process in others))
+    until(lambda: not mine & folders())
+    assert mine
+    assert rest.endswith("closed\n") == (number == signal.SIGINT)
+
+
+def test_a_fork_of_the_process_cannot_use_the_connection(cluster: Cluster) -> None:
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        try:
+            cluster.pool(MakeSleeper(), {})
+        except SettingsError as error:
+            os.write(writing, str(error).encode())
+        cluster.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+
+    assert os.read(reading, 1000).decode() == (
+        "--llm-judge-ray: this process is a fork of the one that is connected to Ray; "
+        "run without forks, such as those of --forked"
+    )
+    assert len(cluster.describe()) == 3
+
+
+@pytest.mark.parametrize("address", ["auto", "ray://127.0.0.1:9"])
+def test_nothing_at_an_address(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
+    with pytest.raises(SettingsError) as caught:
+        connect(address, note=print)
+
+    assert str(caught.value).startswith(
+        f"--llm-judge-ray: no cluster can be reached at {address!r} ("
+    )
+    assert len(caught.value.lines) == 1
+
+
+def test_no_node_has_room(
+    small: SmallCluster, notes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", small.address)
+    refused = pytest.raises(SettingsError, match="no node of the cluster has 3 cores;")
+    with connected("auto", notes, cpus=3) as cluster, refused:
+        cluster.check()
+    refused = pytest.raises(SettingsError, match="no node of the cluster has a GPU;")
+    with connected("auto", notes, device="cuda") as cluster, refused:
+        cluster.check()

@@ -1,0 +1,69 @@
+"""A cluster of Ray whose nodes are all on this machine, and drivers that are ended."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from pytest_llmjudge.generation.cluster.machines import without_warnings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["SmallCluster", "is_running", "until"]
+
+_STORE = 80_000_000
+
+
+class SmallCluster:
+    """A head of two cores that takes clients, and further nodes of two cores each."""
+
+    def __init__(self, nodes: int) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        head = {"ray_client_server_port": port, "include_dashboard": False}
+        size = {"num_cpus": 2, "object_store_memory": _STORE}
+        # Ray leaves it to the interpreter to close the logs of the processes that it starts.
+        with without_warnings():
+            from ray.cluster_utils import Cluster
+
+            self._cluster = Cluster(initialize_head=True, head_node_args={**head, **size})
+        self.address: str = self._cluster.address
+        self.client_address = f"ray://127.0.0.1:{port}"
+        self.nodes = [self.add() for _ in range(nodes - 1)]
+
+    def add(self, environment: dict[str, str] | None = None, gpus: int = 0) -> Any:  # noqa: ANN401  # Ray's own
+        """Add a node, whose processes may have more in their environment, or believe in GPUs."""
+        size = {"num_cpus": 2, "num_gpus": gpus, "object_store_memory": _STORE}
+        with without_warnings():
+            return self._cluster.add_node(**size, env_vars=environment)
+
+    def kill(self, node: Any) -> None:  # noqa: ANN401  # Ray's own
+        """End a node as a power cut would."""
+        with without_warnings():
+            self._cluster.remove_node(node, allow_graceful=False)
+
+    def close(self) -> None:
+        """End all nodes."""
+        with without_warnings():
+            self._cluster.shutdown()
+
+
+def until(is_so: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait for something that must become so."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, "it did not become so in time"
+        time.sleep(0.1)
+
+
+def is_running(pid: int) -> bool:
+    """Say whether a process is there, and not a zombie."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,386 @@
+"""What actors answer in any order and pieces is to the byte what one process answers alone."""
+
+from __future__ import annotations
+
+import pickle
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from pytest_llmjudge.data import Completion, Context, Turn
+from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, PromptError
+from pytest_llmjudge.framing import FramedText
+from pytest_llmjudge.generation.cluster.model import ClusterModel
+from pytest_llmjudge.generation.cluster.work import Place
+from pytest_llmjudge.generation.cluster.worker import MakeModelWorker
+from pytest_llmjudge.generation.factory import make_model
+from pytest_llmjudge.generation.in_process import InProcessModel
+from pytest_llmjudge.generation.reply import Reply
+from pytest_llmjudge.scoring import SCORE_SCHEMA, replies_to
+from pytest_llmjudge.settings import Decoding, Settings, read_settings
+from tests.support.odd_pool import OddPool
+from tests.unit.generation.hugging import save_folder
+from tests.unit.generation.tiny import TINY, save_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from pytest_llmjudge.generation.base import LocalInfo
+    from pytest_llmjudge.generation.cluster.work import Job
+
+Inner = InProcessModel[Any, Any]
+
+KINDS = ("gpt2", "llama", "opt")
+"""A checkpoint and a folder that the native engine runs, and one that only transformers runs."""
+
+OPT: dict[str, Any] = {"ffn_dim": 64, "word_embed_proj_dim": 32}
+PROMPTS = ["the thing", "a", "Say 1 in words.", "say please", "é" * 7, "x" * 400, ""] + [
+    f"Say {number}" for number in range(15)
+]
+GREEDY = Decoding()
+DRAWN = Decoding(temperature=0.9, seed=5)
+SCORES = replies_to(SCORE_SCHEMA)
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("models")
+    found = {kind: root / kind for kind in KINDS}
+    found["gpt2"] = root / "gpt2.pth"
+    save_model(found["gpt2"])
+    save_folder(found["llama"], "llama")
+    save_folder(found["opt"], "opt", **OPT)
+    return found
+
+
+def settings(**given: str) -> Settings:
+    """The options of a run, as text by key."""
+    options = {f"llm_judge_{key}": (text, "cli") for key, text in given.items()}
+    return read_settings(options, Path(), Path(), "pytest.ini")
+
+
+def alone(path: Path, options: Settings | None = None) -> Inner:
+    """A model in this process."""
+    model = make_model(path, options or settings())
+    assert isinstance(model, InProcessModel)
+    return model
+
+
+class Started:
+    """Starts pools, and keeps them."""
+
+    def __init__(self, options: Settings | None = None, seed: int = 0) -> None:
+        self.pools: list[OddPool] = []
+        self._options = options or settings()
+        self._seed = seed
+
+    def __call__(self, inner: Inner, info: LocalInfo) -> OddPool:
+        pool = OddPool(MakeModelWorker(inner.path, self._options, info.fingerprint), self._seed)
+        self.pools.append(pool)
+        return pool
+
+
+def together(path: Path, options: Settings | None = None, seed: int = 0) -> ClusterModel:
+    """The same model with its weights elsewhere."""
+    return ClusterModel(alone(path, options), Started(options, seed))
+
+
+def contexts_of(model: Inner, count: int = 150) -> list[Context]:
+    """Contexts that begin alike, of several passes."""
+    drawn = random.Random(3)  # noqa: S311
+    shared = model.encode("the thing in the")
+
+    def some(most: int) -> list[int]:
+        return [drawn.randrange(5, 250) for _ in range(drawn.randint(1, most))]
+
+    return [
+        Context([*shared, *some(20)], tuple(some(4) for _ in range(drawn.randint(1, 4))))
+        for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "decoding"), [("gpt2", GREEDY), ("llama", DRAWN), ("opt", GREEDY)], ids=KINDS
+)
+def test_texts(paths: Mapping[str, Path], kind: str, decoding: Decoding) -> None:
+    """Each completion is the same, errors of prompts and cut beginnings included."""
+    framed = FramedText(("the ", "thing", " in the"))
+    asked = [*PROMPTS, framed]
+    chosen: dict[str, Any] = {"max_new_tokens": 7, "decoding": decoding, "cut": True}
+    model = together(paths[kind])
+
+    done = sorted(model.stream(asked, **chosen), key=lambda one: one.index)
+
+    expected = sorted(alone(paths[kind]).stream(asked, **chosen), key=lambda one: one.index)
+    assert done == expected
+    assert len({one.text for one in done}) > 5
+    assert any(one.is_cut for one in done)
+    assert any(one.error for one in done)
+
+
+@pytest.mark.parametrize("kind", ["llama", "opt"])
+def test_answers_to_messages(paths: Mapping[str, Path], kind: str) -> None:
+    """The chat template is applied where the weights are; conversations are sent as such."""
+    talk = (Turn("user", "the thing"), Turn("assistant", "a"), Turn("user", "Say 1"))
+    asked = [*PROMPTS[:5], talk]
+
+    done = list(together(paths[kind]).stream(asked, max_new_tokens=5, chat=True))
+
+    expected = alone(paths[kind]).stream(asked, max_new_tokens=5, chat=True)
+    assert sorted(done, key=lambda one: one.index) == sorted(expected, key=lambda one: one.index)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_scores(paths: Mapping[str, Path], kind: str, seed: int) -> None:
+    """Equal to the last bit, and in order."""
+    plain, model = alone(paths[kind]), together(paths[kind], seed=seed)
+    contexts = contexts_of(plain)
+
+    scores = list(model.score(contexts))
+
+    assert len(plain.plan(contexts).passes) > 1
+    assert scores == list(plain.score(contexts))
+
+
+@pytest.mark.parametrize(("kind", "decoding"), [("llama", DRAWN), ("opt", GREEDY)])
+def test_replies_of_a_judge(paths: Mapping[str, Path], kind: str, decoding: Decoding) -> None:
+    """Weighed, written and held to a schema; probabilities to the last bit."""
+    asked = PROMPTS[:10]
+    ask: list[Callable[[Any], Iterator[tuple[int, Any]]]] = [
+        lambda model: model.weighed_replies(asked, most=7),
+        lambda model: model.written_replies(asked, max_new_tokens=5, decoding=decoding),
+        lambda model: model.held_replies(asked, SCORES, decoding=decoding),
+    ]
+    plain, model = alone(paths[kind]), together(paths[kind])
+
+    for replies in ask:
+        found, expected = dict(replies(model)), dict(replies(plain))
+        assert list(map(repr, _ordered(found))) == list(map(repr, _ordered(expected)))
+        assert any(isinstance(one, Reply) for one in found.values())
+        assert any(isinstance(one, PromptError) for one in found.values())
+
+
+def _ordered(replies: Mapping[int, object]) -> list[object]:
+    return [reply for _, reply in sorted(replies.items())]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_known_without_weights(paths: Mapping[str, Path], kind: str) -> None:
+    """All that is asked about tokens and sizes; nothing is loaded for it, and no actor starts."""
+    plain, inner = alone(paths[kind]), alone(paths[kind])
+    started = Started()
+    model = ClusterModel(inner, started)
+    plain.load()
+
+    for one in (plain, model):
+        one.check()
+        assert one.encode("the thing") == plain.encode("the thing")
+        assert one.encode_pair("the", " thing", end=False) == plain.encode_pair(
+            "the", " thing", end=False
+        )
+    for name in (
+        *("chat_template", "special_tokens", "engine", "may_begin_texts", "most_context", "begin"),
+        *("context_length", "fingerprint", "path", "dtype", "decoding", "has_place_for_system"),
+    ):
+        assert getattr(model, name) == getattr(plain, name)
+    assert model.info == plain.info
+    assert list(model.score([])) == list(model.stream([], max_new_tokens=1)) == []
+    assert (inner.is_loaded, model.is_loaded, started.pools) == (False, False, [])
+
+
+def test_a_prompt_that_cannot_be_answered(paths: Mapping[str, Path]) -> None:
+    """``generate`` refuses it before any actor is asked, with the same words."""
+    started = Started()
+    model = ClusterModel(alone(paths["gpt2"]), started)
+
+    with pytest.raises(PromptError) as caught:
+        model.generate(["a", "Q" * 400], max_new_tokens=1)
+
+    with pytest.raises(PromptError) as expected:
+        alone(paths["gpt2"]).generate(["a", "Q" * 400], max_new_tokens=1)
+    assert str(caught.value) == str(expected.value)
+    assert not started.pools
+    texts = model.generate(["a", "the"], max_new_tokens=3)
+    assert texts == alone(paths["gpt2"]).generate(["a", "the"], max_new_tokens=3)
+
+
+def test_the_life_of_actors(paths: Mapping[str, Path]) -> None:
+    """They start when they are first needed, end when they are let go of, and start anew."""
+    started = Started()
+    model = ClusterModel(alone(paths["gpt2"]), started)
+    first = model.generate(["a"], max_new_tokens=3)
+    (pool,) = started.pools
+
+    assert (model.is_loaded, pool.is_closed) == (True, False)
+    model.release()
+    assert (model.is_loaded, pool.is_closed) == (False, True)
+    assert model.generate(["a"], max_new_tokens=3) == first
+    assert len(started.pools) == 2
+    model.release()
+    assert all(one.is_closed for one in started.pools)
+
+
+def test_files_that_change_while_actors_start(tmp_path: Path) -> None:
+    """No actor of another model is left: those that started end with the refusal."""
+    path = tmp_path / "model.pth"
+    save_model(path)
+    started = Started()
+
+    def start(inner: Inner, info: LocalInfo) -> OddPool:
+        pool = started(inner, info)
+        save_model(path, seed=1)
+        return pool
+
+    model = ClusterModel(alone(path), start)
+    with pytest.raises(CheckpointError, match="it changed since the run began"):
+        model.generate(["a"], max_new_tokens=1)
+
+    model.release()
+    assert [pool.is_closed for pool in started.pools] == [True]
+
+
+def test_tokens_are_counted_and_answers_are_learned_from(paths: Mapping[str, Path]) -> None:
+    """Costs begin with the most that an answer may have, and become what answers had."""
+    started, counts = Started(), list[int]()
+    model = ClusterModel(alone(paths["llama"]), started)
+    model.on_tokens = counts.append
+    done = list(model.stream(PROMPTS[:5], max_new_tokens=20))
+    list(model.stream(PROMPTS[:5], max_new_tokens=20))
+
+    first, second = started.pools[0].jobs
+    mean = sum(one.tokens for one in done) / 5
+    read = [0.1 * (1 + len(prompt) / 4) for prompt in PROMPTS[:5]]
+    assert list(first.costs) == pytest.approx([20 + one for one in read])
+    assert list(second.costs) == pytest.approx([mean + one for one in read])
+    assert sum(counts) >= sum(one.tokens for one in done)
+
+
+class Failing:
+    """A pool whose units end their actors again and again."""
+
+    error = CheckpointError("--llm-judge-ray", "4 actors ended", "look at the memory")
+
+    def run(self, job: Job) -> Iterator[tuple[int, Any]]:
+        return ((number, self.error) for number in range(len(job.units)))
+
+    def close(self) -> None:
+        """Nothing is left."""
+
+
+def test_units_that_end_their_actors(paths: Mapping[str, Path]) -> None:
+    """The error is that of each prompt; what is scored cannot do without its pass."""
+    model = ClusterModel(alone(paths["llama"]), lambda *_: Failing())
+    line = "--llm-judge-ray: 4 actors ended; look at the memory"
+
+    done = list(model.stream(["a", "b"], max_new_tokens=2))
+
+    assert done == [Completion(number, None, error=line, final=False) for number in range(2)]
+    for replies in (
+        model.weighed_replies(["a", "b"], most=3),
+        model.written_replies(["a", "b"], max_new_tokens=2, decoding=GREEDY),
+        model.held_replies(["a", "b"], SCORES, decoding=GREEDY),
+    ):
+        found = dict(replies)
+        assert [(type(one), str(one)) for one in found.values()] == [(PromptError, line)] * 2
+    with pytest.raises(CheckpointError) as caught:
+        list(model.score([Context([1], ([2],))]))
+    assert str(caught.value) == line
+
+
+def copied(root: Path, info: LocalInfo) -> None:
+    """Put a model's files below a folder, as a node is sent them."""
+    for file in info.contents:
+        place = Place(1, str(root)).locate(file)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, place)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_files_that_were_sent(paths: Mapping[str, Path], tmp_path: Path, kind: str) -> None:
+    """All that decides a model is enough to load it elsewhere, under the same fingerprint."""
+    inner = alone(paths[kind])
+    copied(tmp_path, inner.info)
+    make = MakeModelWorker(inner.path, settings(), inner.fingerprint)
+
+    worker = make(Place(torch.get_num_threads(), str(tmp_path)))
+
+    options: dict[str, Any] = {"max_new_tokens": 5, "decoding": GREEDY, "chat": False, "cut": False}
+    texts = [done.text for _, done in worker.stream_whole(["the thing"], **options)]
+    assert texts == inner.generate(["the thing"], max_new_tokens=5)
+
+
+def test_another_model_on_a_node(paths: Mapping[str, Path], tmp_path: Path) -> None:
+    """It is refused before it answers anything."""
+    other = tmp_path / "other.pth"
+    save_model(other, seed=1)
+    make = MakeModelWorker(other, settings(), alone(paths["gpt2"]).fingerprint)
+
+    with pytest.raises(CheckpointError) as caught:
+        make(Place(torch.get_num_threads()))
+
+    assert str(caught.value) == (
+        f"{other}: it is another model on a node, whose files or transformers differ; install the "
+        "same version of transformers on all nodes"
+    )
+
+
+def test_who_divides_work_imports_no_torch(paths: Mapping[str, Path]) -> None:
+    """Tokens and passes of a checkpoint are plain data."""
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from pytest_llmjudge.data import Context\n"
+        "from pytest_llmjudge.generation.cluster.model import ClusterModel\n"
+        "from pytest_llmjudge.generation.engine.model import TorchModel\n"
+        "class Pool:\n"
+        "    def run(self, job): return ((at, [[0.5]] * len(one)) for at, one in enumerate(job.units))\n"
+        "    def close(self): pass\n"
+        "model = ClusterModel(TorchModel(Path(sys.argv[1])), lambda *_: Pool())\n"
+        "assert list(model.score([Context(model.encode('the thing'), ([1],))])) == [[0.5]]\n"
+        "model.release()\n"
+        "assert not {'torch', 'ray', 'transformers'} & set(sys.modules)\n"
+    )
+
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(paths["gpt2"])],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def _classes(cls: type[LlmJudgeError]) -> Iterator[type[LlmJudgeError]]:
+    yield cls
+    for below in cls.__subclasses__():
+        yield from _classes(below)
+
+
+def test_errors_come_back_from_actors() -> None:
+    """With all of their problems, whatever their class."""
+    first = CheckpointError("a", "is wrong", "correct it")
+    for kind in {*_classes(LlmJudgeError)}:
+        error = kind("b", "is wrong too", "correct it", more=(first,), left=3)
+
+        back: Sequence[str] = pickle.loads(pickle.dumps(error)).lines  # noqa: S301 - our own
+
+        assert back == error.lines
+        assert len(back) == 3
+
+
+def test_a_context_that_is_full(paths: Mapping[str, Path]) -> None:
+    """One long context is a pass of its own beside those that share one."""
+    size = TINY.context_length
+    contexts = [Context(list(range(size)), ([1], [2])), *(Context([0, 1], ([2],)),) * 50]
+
+    assert list(together(paths["gpt2"]).score(contexts)) == list(
+        alone(paths["gpt2"]).score(contexts)
+    )
