@@ -41,7 +41,7 @@ def cases(path: Path) -> dict[tuple[str, str], tuple[str, str, dict[str, str]]]:
     for case in ET.parse(path).getroot().iter("testcase"):  # noqa: S314  # our own
         whys = [one for one in case if one.tag != "properties"]
         # Its message says of an error in which phase it came.
-        line = (whys[0].text or whys[0].get("message", "")).partition("\n")[0] if whys else ""
+        line = str(whys[0].text).partition("\n")[0] if whys else ""
         properties = {str(one.get("name")): str(one.get("value")) for one in case.iter("property")}
         key = str(case.get("classname")), str(case.get("name"))
         tag = whys[0].tag if whys else "passed"
