@@ -353,6 +353,14 @@ OPTIONS: tuple[Option, ...] = (
         help="Write a report of the run to FILE as Markdown",
     ),
     Option(
+        "llm-judge-mlflow",
+        parse_text,
+        default=None,
+        metavar="EXPERIMENT",
+        help="Write the run to this experiment of MLflow, which is where MLflow's own environment "
+        "says",
+    ),
+    Option(
         "llm-judge-annotations",
         parse_choice("off", "github"),
         default="off",
@@ -583,6 +591,7 @@ class Settings:
         alpha: How often a run of equal models may fail anywhere.
         baseline_partial: Whether a run may lack suites that the baseline has.
         baseline_suite: Which suites have another name in the baseline, as ``OLD=NEW``.
+        mlflow: Experiment of MLflow that the run is written to.
         annotations: ``off`` or ``github``.
         fields: Which field of a record is which part of it, for suites that say nothing of it.
         split: Which split is read, for suites that name none.
@@ -638,6 +647,7 @@ class Settings:
     html: Path | None
     responses: Path | None
     markdown: Path | None
+    mlflow: str | None
     annotations: str
     fields: Mapping[str, str] | None
     split: str | None

@@ -16,6 +16,7 @@ from pytest_llmjudge.cli.label import add_label
 from pytest_llmjudge.cli.output import Parser, print_json, print_text
 from pytest_llmjudge.cli.overlap import add_overlap
 from pytest_llmjudge.cli.rate import add_rate
+from pytest_llmjudge.cli.report import add_report
 from pytest_llmjudge.cli.vote import add_vote
 from pytest_llmjudge.comparison import compare
 from pytest_llmjudge.data import Rule
@@ -185,6 +186,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_label(commands)
     add_overlap(commands)
     add_rate(commands)
+    add_report(commands)
     add_vote(commands)
     return parser
 

@@ -462,6 +462,17 @@ class AccuracyKind(Kind[AccuracyResult]):
         outcome = _outcome(result.total, result.records, gates)
         return replace(result, gates=tuple(gates), comparison=comparison, outcome=outcome)
 
+    def property_of(self, sample: Mapping[str, Any]) -> tuple[str, object]:
+        """Return the property of a record's test case in JUnit XML."""
+        right = sample["correct"]
+        return "llm_judge_correct", None if right is None else str(right).lower()
+
+    def decide_saved(self, suite: Mapping[str, Any], sample: Mapping[str, Any]) -> Decision:
+        """Decide over a record of a results file that has an answer."""
+        return _decide_answer(
+            is_right=bool(sample["correct"]), every_right=suite.get("every_right", False)
+        )
+
     def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
         """Yield which figures are not those of the records."""
         records = suite["records"]
@@ -623,9 +634,7 @@ class AccuracySuite(RecordSuite[Given]):
 
     def decide_sample(self, value: Given) -> Decision:
         """Decide over a record: right or wrong, it passes unless each has to be right."""
-        if value.is_right:
-            return Decision(passed=True, reason="it is answered right")
-        return Decision(passed=not self.limits.every_right, reason="it is answered wrong")
+        return _decide_answer(is_right=value.is_right, every_right=self.limits.every_right)
 
     def failure_text(self, sample: Sample[Given], decision: Decision) -> str:
         """Return what was asked, what is right, and what was answered."""
@@ -833,3 +842,10 @@ def _outcome(total: int, records: Sequence[AnsweredRecord], gates: Sequence[Gate
     if sum(one.correct is not None for one in records) < total:
         return "incomplete"
     return whole_outcome({one.outcome for one in records} | {gate.outcome for gate in gates})
+
+
+def _decide_answer(*, is_right: bool, every_right: bool) -> Decision:
+    """Decide over an answer: right or wrong, it passes unless each has to be right."""
+    if is_right:
+        return Decision(passed=True, reason="it is answered right")
+    return Decision(passed=not every_right, reason="it is answered wrong")

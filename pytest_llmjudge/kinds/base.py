@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from pytest_llmjudge.data import CheckpointReference, Rule
+from pytest_llmjudge.data.cases import SampleCase
 from pytest_llmjudge.data.page import SuitePage
 from pytest_llmjudge.storage.results_reader import saved_content
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AVERAGE",
     "BASELINE",
+    "CAUSE",
     "JUDGE_CHECK",
     "NOT_RUN",
     "DataDecision",
@@ -59,6 +61,16 @@ AVERAGE = "average"
 BASELINE = "baseline"
 JUDGE_CHECK = "judge-check"
 NOT_RUN = "it was not run"
+CAUSE = "llm_judge_cause"
+"""The property in JUnit XML that says why an item did not pass."""
+OWN_FAILURE = "its test failed beside that, which the results file does not explain"
+
+_TEXTS = (
+    *(("system", "system text"), ("instruction", "instruction"), ("input", "input")),
+    *(("output", "reference"), ("model_response", "response"), ("response", "response")),
+    ("reply", "judge's reply"),
+)
+"""What of a record of a results file is shown where it did not pass, and how that is called."""
 
 Value = TypeVar("Value")
 """What a kind keeps of the result of one sample."""
@@ -647,6 +659,56 @@ class Kind(ABC, Generic[Result]):
             record["id"]: (saved_content(record), record.get("criteria"))
             for record in suite["records"]
         }
+
+    def saved_cases(self, suite: Mapping[str, Any]) -> Iterator[SampleCase]:
+        """Yield the samples of a suite of a results file as test cases."""
+        for record in suite["records"]:
+            name, value = self.property_of(record)
+            properties = [(name, value)] if value is not None else []
+            if self.asks_judge and "cause" in record:
+                properties.append((CAUSE, record["cause"]))
+            yield SampleCase(
+                record["id"],
+                record["outcome"],
+                self._why(suite, record),
+                tuple((shown, text) for key, shown in _TEXTS if (text := record.get(key))),
+                tuple((name, str(value)) for name, value in properties if value is not None),
+                record.get("seconds"),
+            )
+
+    def property_of(self, sample: Mapping[str, Any]) -> tuple[str, object]:  # noqa: ARG002
+        """Return name and value of the property that a sample's test case has in JUnit XML.
+
+        Args:
+            sample: Of a results file.
+
+        Returns:
+            ``None`` for the value where there is none.
+        """
+        return "", None
+
+    def decide_saved(
+        self,
+        suite: Mapping[str, Any],  # noqa: ARG002
+        sample: Mapping[str, Any],  # noqa: ARG002
+    ) -> Decision | None:
+        """Decide over a sample of a results file that has a result, as the suite did.
+
+        Returns:
+            ``None`` where samples decide nothing by themselves.
+        """
+        return None
+
+    def _why(self, suite: Mapping[str, Any], sample: Mapping[str, Any]) -> str:
+        """Say why a sample did not pass; empty where it did."""
+        if sample["outcome"] == "passed":
+            return ""
+        if sample["error"] is not None:
+            return str(sample["error"])
+        decision = self.decide_saved(suite, sample)
+        if sample["outcome"] == "failed" and decision is not None and not decision.passed:
+            return decision.reason
+        return NOT_RUN if sample["outcome"] == "not run" else OWN_FAILURE
 
     def judge(self, result: Result) -> JudgeIdentity | None:  # noqa: ARG002
         """Return the judge that decided; ``None`` when none did."""

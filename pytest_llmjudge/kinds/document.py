@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.kinds import kind_named
+from pytest_llmjudge.data import Rule, RunResult
+from pytest_llmjudge.errors import BaselineError
+from pytest_llmjudge.kinds import all_kinds, kind_named
 from pytest_llmjudge.kinds.plain import plain_judge
 from pytest_llmjudge.storage.results_reader import SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from pytest_llmjudge.data import RunResult
+    from pytest_llmjudge.storage.results_reader import SavedRun
 
-__all__ = ["records_with_responses", "results_document"]
+__all__ = ["records_with_responses", "results_document", "saved_result"]
 
 
 def results_document(run: RunResult, version: str) -> dict[str, Any]:
@@ -25,14 +28,50 @@ def results_document(run: RunResult, version: str) -> dict[str, Any]:
     results = [(kind_named(result.kind), result) for result in run.results]
     judges = (kind.judge(result) for kind, result in results)
     judge = next((plain_judge(one) for one in judges if one is not None), None)
-    return {
+    document: dict[str, Any] = {
         "schema": SCHEMA_VERSION,
         "created": run.created,
         "pytest_llmjudge": version,
         "judge": judge,
         "notes": list(run.notes),
-        "suites": [kind.document(result, judge) for kind, result in results],
+        "status": run.status,
     }
+    if run.rules:
+        document["rules"] = {name: asdict(rule) for name, rule in run.rules.items()}
+    return {**document, "suites": [kind.document(result, judge) for kind, result in results]}
+
+
+def saved_result(saved: SavedRun) -> RunResult:
+    """Return the results that a file holds, as the run had them that wrote it.
+
+    Files of versions that did not write the exit status count as those of runs that ended as their
+    suites did, held to their baselines by the default rule.
+
+    Args:
+        saved: The file.
+
+    Raises:
+        BaselineError: It has suites of a kind that this version does not know.
+    """
+    document = saved.document
+    kinds = {kind.name: kind for kind in all_kinds()}
+    results: list[Any] = []
+    for suite in document["suites"]:
+        kind = kinds.get(suite["kind"])
+        if kind is None:
+            problem = f'{suite["name"]} is a suite of the kind "{suite["kind"]}"'
+            hint = "update pytest-llmjudge, which does not know it yet"
+            raise BaselineError(str(saved.path), problem, hint)
+        results.append(kind.from_document(suite, document["judge"]))
+    known = {field.name for field in fields(Rule)}
+    rules = {
+        name: Rule(**{key: rule[key] for key in known & rule.keys()})
+        for name, rule in document.get("rules", {}).items()
+    }
+    status = document.get("status", 0)
+    return RunResult(
+        document["created"], tuple(results), tuple(document.get("notes", ())), rules, status
+    )
 
 
 def records_with_responses(run: RunResult) -> list[tuple[str, list[dict[str, Any]]]]:

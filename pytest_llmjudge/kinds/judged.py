@@ -232,6 +232,14 @@ class _Judged(Kind[SuiteResult]):
         outcome = _outcome(result.records, result.total, gates)
         return replace(result, gates=tuple(gates), comparison=comparison, outcome=outcome)
 
+    def property_of(self, sample: Mapping[str, Any]) -> tuple[str, object]:
+        """Return the property of a record's test case in JUnit XML."""
+        return "llm_judge_score", sample["score"]
+
+    def decide_saved(self, suite: Mapping[str, Any], sample: Mapping[str, Any]) -> Decision:
+        """Decide over a record of a results file that has a score."""
+        return decide_record(sample["score"], suite["min_score"])
+
     def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
         """Yield which figures are not those of the records."""
         records = suite["records"]

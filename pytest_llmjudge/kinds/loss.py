@@ -443,6 +443,17 @@ class _LossKind(Kind[LossResult]):
         outcome = _outcome(result.total, result.records, gates)
         return replace(result, gates=tuple(gates), comparison=comparison, outcome=outcome)
 
+    def property_of(self, sample: Mapping[str, Any]) -> tuple[str, object]:
+        """Return the property of a record's test case in JUnit XML."""
+        return "llm_judge_loss", sample["loss"]
+
+    def decide_saved(self, suite: Mapping[str, Any], sample: Mapping[str, Any]) -> Decision:
+        """Decide over a record of a results file that has a loss."""
+        tokens = sum(part[1] for part in sample["parts"])
+        # The loss itself is rounded in the file.
+        mean = sum(part[0] for part in sample["parts"]) / tokens
+        return _decide_loss(mean, tokens, suite["max_loss"])
+
     def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
         """Yield which figures are not those of the records."""
         records = suite["records"]
@@ -611,14 +622,7 @@ class _LossSuite(RecordSuite[Loss]):
         return _decide_perplexity(losses, causes, self.limits["max_perplexity"])
 
     def decide_sample(self, value: Loss) -> Decision:
-        most, tokens = self.limits["max_loss"], count_of(value.tokens, "token")
-        perplexity = f"perplexity {_short(value.perplexity, 4)}"
-        measured = f"loss {value.mean:.4f} nats a token ({tokens}, {perplexity})"
-        if most is None:
-            return Decision(passed=True, reason=f"{measured}, no max_loss is set")
-        if value.mean > most:
-            return Decision(passed=False, reason=f"{measured} is above max_loss {most:g}")
-        return Decision(passed=True, reason=f"{measured} is at most max_loss {most:g}")
+        return _decide_loss(value.mean, value.tokens, self.limits["max_loss"])
 
     def fixtures(self, value: Loss) -> dict[str, object]:
         return {"record": value.record, "loss": value}
@@ -1015,6 +1019,16 @@ def _outcome(total: int, records: Sequence[LossRecord], gates: Sequence[GateResu
     if sum(one.loss is not None for one in records) < total:
         return "incomplete"
     return whole_outcome({one.outcome for one in records} | {gate.outcome for gate in gates})
+
+
+def _decide_loss(mean: float, tokens: int, most: float | None) -> Decision:
+    perplexity = f"perplexity {_short(_exp(mean), 4)}"
+    measured = f"loss {mean:.4f} nats a token ({count_of(tokens, 'token')}, {perplexity})"
+    if most is None:
+        return Decision(passed=True, reason=f"{measured}, no max_loss is set")
+    if mean > most:
+        return Decision(passed=False, reason=f"{measured} is above max_loss {most:g}")
+    return Decision(passed=True, reason=f"{measured} is at most max_loss {most:g}")
 
 
 def _decide_perplexity(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import Entry, Measure, Side
+from pytest_llmjudge.data.cases import SampleCase
 from pytest_llmjudge.data.history import Figure
 from pytest_llmjudge.errors import DatasetError, LlmJudgeError, SettingsError
 from pytest_llmjudge.gates import Decision, whole_outcome
@@ -245,6 +246,16 @@ class _MMLUKind(Kind[ExamResult]):
         """Return a joined result with its gates, and its outcome."""
         outcome = _outcome(result.subjects, gates)
         return replace(result, gates=tuple(gates), comparison=comparison, outcome=outcome)
+
+    def saved_cases(self, suite: Mapping[str, Any]) -> Iterator[SampleCase]:
+        """Yield the subjects of an exam of a results file as test cases."""
+        for subject in suite["subjects"]:
+            yield SampleCase(subject["subject"], subject["outcome"], self._why(suite, subject))
+
+    def decide_saved(self, suite: Mapping[str, Any], sample: Mapping[str, Any]) -> Decision:
+        """Decide over a subject of a results file that has a result."""
+        minimum = suite["min_subject_accuracy"]
+        return decide_subject(sample["correct"], sample["total"], minimum)
 
     def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
         """Yield which figures are not those of the questions."""

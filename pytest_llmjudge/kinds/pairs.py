@@ -187,6 +187,10 @@ class _Pairs(Kind[PreferenceResult]):
         outcome = _outcome(result.pairs, result.total, gates)
         return replace(result, gates=tuple(gates), outcome=outcome)
 
+    def property_of(self, sample: Mapping[str, Any]) -> tuple[str, object]:
+        """Return the property of a pair's test case in JUnit XML."""
+        return "llm_judge_winner", sample["winner"]
+
     def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
         """Yield which figures are not those of the pairs."""
         records = suite["records"]

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Entry, RunResult
     from pytest_llmjudge.data.page import SuitePage
+    from pytest_llmjudge.storage.results_reader import SavedRun
 
-__all__ = ["run_pages", "run_summary"]
+__all__ = ["entries_before", "run_pages", "run_summary"]
 
 
 def run_summary(run: RunResult) -> RunSummary:
@@ -41,3 +42,14 @@ def run_pages(
         kind_named(result.kind).page(result, one, before.get(result.name, {}))
         for result, one in zip(run.results, summary.summaries, strict=True)
     ]
+
+
+def entries_before(baseline: SavedRun | None, run: RunResult) -> dict[str, dict[str, Entry]]:
+    """Return the baseline's entries by suite and id, of what pairs up with this run's."""
+    if baseline is None:
+        return {}
+    by_suite = (
+        (result.name, kind_named(result.kind).entries_before(baseline, result))
+        for result in run.results
+    )
+    return {name: entries for name, entries in by_suite if entries is not None}

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_llmjudge.errors import LlmJudgeError, SettingsError
 from pytest_llmjudge.kinds.markers import MARKERS
-from pytest_llmjudge.plugin import collect, fixtures, options
+from pytest_llmjudge.plugin import collect, fixtures, hookspecs, options
 from pytest_llmjudge.plugin.cases import SESSION
 
 if TYPE_CHECKING:
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Offer the options."""
     options.add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Offer the hook that gets the results."""
+    pluginmanager.add_hookspecs(hookspecs)
 
 
 @pytest.hookimpl(tryfirst=True)

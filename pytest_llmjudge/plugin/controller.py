@@ -7,8 +7,9 @@ import shutil
 import sys
 from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,9 +17,9 @@ from pytest_llmjudge import __version__
 from pytest_llmjudge.data import RunResult
 from pytest_llmjudge.errors import LlmJudgeError, SettingsError, StoreError, one_line
 from pytest_llmjudge.kinds.document import records_with_responses, results_document
-from pytest_llmjudge.kinds.reports import run_pages, run_summary
-from pytest_llmjudge.plugin.baseline_entries import entries_before
+from pytest_llmjudge.kinds.reports import entries_before, run_pages, run_summary
 from pytest_llmjudge.plugin.cases import WORKER_KEY
+from pytest_llmjudge.plugin.elsewhere import Elsewhere
 from pytest_llmjudge.plugin.explaining import Explaining
 from pytest_llmjudge.plugin.header import (
     asks_judge,
@@ -31,7 +32,7 @@ from pytest_llmjudge.plugin.header import (
 )
 from pytest_llmjudge.plugin.identity import agree_on_baseline
 from pytest_llmjudge.plugin.interrupts import without_interrupts
-from pytest_llmjudge.plugin.junit import property_adder, suite_properties
+from pytest_llmjudge.plugin.junit import property_adder
 from pytest_llmjudge.plugin.kept import has_too_many_failures, kept_line
 from pytest_llmjudge.plugin.ledger import Ledger
 from pytest_llmjudge.plugin.options import (
@@ -45,6 +46,7 @@ from pytest_llmjudge.plugin.required import unmet
 from pytest_llmjudge.plugin.step_summary import add_step_summary, step_summary
 from pytest_llmjudge.plugin.summary import folded, print_summary
 from pytest_llmjudge.plugin.watch import without_passes
+from pytest_llmjudge.reporting.junit import suite_properties
 from pytest_llmjudge.reporting.markup import joined
 from pytest_llmjudge.reporting.run_markdown import run_sections
 from pytest_llmjudge.storage.files import check_writable, write_text
@@ -81,6 +83,7 @@ class ControllerHooks:
         self._run = RunResult(self._created)
         self._changed: dict[str, str] = {}
         self._written: dict[str, Path] = {}
+        self._elsewhere = Elsewhere(session)
         self._temporary = session.settings.cache == "off" or not hasattr(session.config, "cache")
 
     @pytest.hookimpl(tryfirst=True)
@@ -101,6 +104,7 @@ class ControllerHooks:
                 check_writable("--llm-judge-markdown", settings.markdown)
             check_outputs(self._session)
             agree_on_baseline(self._session)
+            self._elsewhere.open()
         except LlmJudgeError as error:
             raise pytest.UsageError(*error.lines) from None
         self._started = True
@@ -190,7 +194,15 @@ class ControllerHooks:
             if self._explaining.is_wanted:
                 self._attempt("explanations", Path(), lambda _: self._explain(session))
         with without_interrupts():
-            self._write(int(session.exitstatus))
+            run = self._final(int(session.exitstatus))
+            document = None if run is None else results_document(run, __version__)
+            if run is not None and document is not None:
+                self._write(run, document)
+        if run is not None and document is not None:
+            # These may take as long as networks do, so they can be interrupted.
+            page = partial(self._page, run)
+            self._problems += self._elsewhere.give(document, page, self._written)
+        with without_interrupts():
             self._run = self._result(whole=False)[0]
             self._attempt("JUnit XML", Path(), lambda _: self._add_to_xml())
         if self._started:
@@ -200,7 +212,7 @@ class ControllerHooks:
         """Report nothing of a run whose own part of the cache cannot be read any more."""
         self._problems += [line for line in error.lines if line not in self._problems]
         if not self._written:
-            self._why_none = "the cache cannot be read"
+            self._why_none = "the cache cannot be read, so no file was written"
         self._started = False
 
     def _look_at_models(self) -> bool:
@@ -258,29 +270,38 @@ class ControllerHooks:
         if fault is not None:
             self._problems.append(fault)
 
-    def _write(self, status: int) -> None:
+    def _final(self, status: int) -> RunResult | None:
+        """Return the results with all texts; ``None`` where nobody wants them, or nothing is."""
         settings = self._session.settings
-        summary = step_summary()
-        wanted = (settings.report, settings.responses, settings.markdown, settings.html, summary)
+        files = (settings.report, settings.responses, settings.markdown, settings.html)
+        wanted = (*files, step_summary(), self._elsewhere.is_wanted)
         if not self._started or not any(wanted):
-            return
+            return None
         if self._session.config.getoption("setuponly", default=False):
             # The judge is asked in the setup of an item, and gates decide when they are called.
-            self._why_none = "--setup-only decides nothing"
-            return
+            self._say_none("--setup-only decides nothing")
+            return None
         run, lost = self._result(whole=True)
         self._problems += [line for problem in lost for line in problem.lines]
         if not run.results:
             # A file without any suite would take the place of an older one that has more.
-            self._why_none = "nothing was judged" if any(wanted[:-1]) else ""
-            return
+            self._say_none("nothing was judged")
+            return None
         status = status or int(bool(self._problems))
-        run = replace(run, status=status, notes=(*run.notes, *self._problems))
-        self._attempt(
-            "results",
-            settings.report,
-            lambda path: write_results(path, results_document(run, __version__)),
-        )
+        return replace(run, status=status, notes=(*run.notes, *self._problems))
+
+    def _say_none(self, why: str) -> None:
+        """Have the summary say why nothing is where an option wanted it."""
+        settings = self._session.settings
+        if any((settings.report, settings.responses, settings.markdown, settings.html)):
+            self._why_none = f"{why}, so no file was written"
+        elif settings.mlflow is not None:
+            self._why_none = f"{why}, so nothing was written to MLflow"
+
+    def _write(self, run: RunResult, document: dict[str, Any]) -> None:
+        settings = self._session.settings
+        summary = step_summary()
+        self._attempt("results", settings.report, lambda path: write_results(path, document))
         self._attempt(
             "responses",
             settings.responses,
@@ -300,7 +321,7 @@ class ControllerHooks:
             summary,
             lambda path: add_step_summary(path, run_summary(run), self._whole()),
         )
-        self._attempt("html", settings.html, lambda path: self._write_page(path, run))
+        self._attempt("html", settings.html, lambda path: write_text(path, self._page(run)))
 
     def _add_to_xml(self) -> bool:
         add = property_adder(self._session.config)
@@ -325,12 +346,12 @@ class ControllerHooks:
             hint = "report it as a bug; all verdicts are kept in the cache"
             self._problems += SettingsError(name, f"it could not be made ({cause})", hint).lines
 
-    def _write_page(self, path: Path, run: RunResult) -> None:
+    def _page(self, run: RunResult) -> str:
         from pytest_llmjudge.reporting.html import html_report
 
         summary = run_summary(run)
         pages = run_pages(run, summary, entries_before(self._session.baseline, run))
-        write_text(path, html_report(summary, pages, __version__))
+        return html_report(summary, pages, __version__)
 
     def _whole(self) -> str:
         for name in ("markdown", "results"):
@@ -350,7 +371,9 @@ class ControllerHooks:
         """Print the suites' results, and what could not be written."""
         run = replace(self._run, status=int(exitstatus))
         if run.results and not terminalreporter.no_summary:
-            print_summary(terminalreporter, run_summary(run), self._written)
+            print_summary(
+                terminalreporter, run_summary(run), {**self._written, **self._elsewhere.places}
+            )
         for suite in self._run.results:
             for gate in suite.gates:
                 if gate.cause is not None and gate.outcome == "passed":
@@ -360,7 +383,7 @@ class ControllerHooks:
             for line in folded(self._session.config, [f"llm-judge: {self._kept}"]):
                 terminalreporter.line(line)
         if self._why_none:
-            terminalreporter.line(f"llm-judge: {self._why_none}, so no file was written")
+            terminalreporter.line(f"llm-judge: {self._why_none}")
         for line in self._problems:
             terminalreporter.line(f"ERROR: {line}", red=True)
         self._problems = []

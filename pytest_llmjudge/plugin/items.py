@@ -12,10 +12,10 @@ from pytest_llmjudge.data.comparison import WARN
 from pytest_llmjudge.errors import LlmJudgeError, printable
 from pytest_llmjudge.gates import Decision, decide_baseline
 from pytest_llmjudge.generation.base import LocalModel
-from pytest_llmjudge.kinds.base import BASELINE, JUDGE_CHECK
+from pytest_llmjudge.kinds.base import BASELINE, CAUSE, JUDGE_CHECK
 from pytest_llmjudge.plugin.cases import DECIDED, READY, case_of
 from pytest_llmjudge.plugin.identity import agree_on_fixtures
-from pytest_llmjudge.plugin.setup import CAUSE, note_property
+from pytest_llmjudge.plugin.setup import note_property
 from pytest_llmjudge.plugin.warning import InconclusiveWarning, JudgeCheckWarning, warns
 from pytest_llmjudge.reporting.comparison import comparison_text
 

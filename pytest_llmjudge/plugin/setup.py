@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmjudge.errors import JudgeError, LlmJudgeError, SettingsError, printable
-from pytest_llmjudge.kinds.base import JUDGE_CHECK
+from pytest_llmjudge.kinds.base import CAUSE, JUDGE_CHECK
 from pytest_llmjudge.pipeline.protocols import KnownProblemError
 from pytest_llmjudge.plugin.cases import READY, Case, Ready
 from pytest_llmjudge.plugin.configured import judge_of, model_of
@@ -18,13 +18,11 @@ if TYPE_CHECKING:
     from pytest_llmjudge.kinds.base import Suite, SuiteRun
     from pytest_llmjudge.plugin.session import LlmSession
 
-__all__ = ["CAUSE", "UNDECIDED", "note_property", "set_up"]
+__all__ = ["UNDECIDED", "note_property", "set_up"]
 
 UNDECIDED = "nothing else of this suite is decided"
 """Ends the message of every item of a suite whose judge is not fit."""
 _PROPERTY = "llm_judge_"
-CAUSE = f"{_PROPERTY}cause"
-"""The property in JUnit XML that says why an item did not pass."""
 
 
 def set_up(request: pytest.FixtureRequest, session: LlmSession) -> None:

@@ -10,7 +10,6 @@ from pytest_llmjudge.reporting.terminal import short_lines, summary_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     import pytest
 
@@ -46,14 +45,14 @@ def folded(config: pytest.Config, lines: Iterable[str]) -> list[str]:
 
 
 def print_summary(
-    reporter: pytest.TerminalReporter, run: RunSummary, written: Mapping[str, Path]
+    reporter: pytest.TerminalReporter, run: RunSummary, written: Mapping[str, object]
 ) -> None:
     """Print what became of a run; with ``-q`` a line for each suite, with ``-v`` more records.
 
     Args:
         reporter: pytest's own.
         run: What became of it.
-        written: The files, by what they hold.
+        written: Where results are kept, by what is kept there: files, or a place elsewhere.
     """
     columns, verbosity = _columns(reporter.config), reporter.verbosity
     if verbosity >= -1:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["check_report_replaceable", "check_responses_replaceable"]
+__all__ = ["JUNIT_NAME", "check_report_replaceable", "check_responses_replaceable"]
 
 _HEAD: Final = 65_536
 """Bytes in which a file says what it is; results may be large."""
@@ -22,6 +22,9 @@ _PAGE: Final = "<!doctype html>"
 _GENERATOR: Final = '<meta name="generator" content="pytest-llmjudge">'
 # The first versions' pages had this alone.
 _TITLE_END: Final = "\u2013 llm-judge</title>"
+_XML: Final = "<?xml "
+JUNIT_NAME: Final = "pytest-llmjudge results"
+"""Of the whole of a JUnit XML file, by which one of ours is known from pytest's."""
 _ADDED: Final = frozenset({"score", "winner"})
 
 
@@ -67,6 +70,8 @@ def _is_report(text: str) -> bool:
         return _GENERATOR in text or _TITLE_END in text
     if text.startswith("{"):
         return all(name in text for name in _RESULTS)
+    if text.startswith(_XML):
+        return f'<testsuites name="{JUNIT_NAME}">' in text
     return text.startswith(_MARKDOWN)
 
 

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["is_responses_file", "responses_files", "write_responses", "write_results"]
+__all__ = [
+    "check_document",
+    "is_responses_file",
+    "responses_files",
+    "write_responses",
+    "write_results",
+]
 
 _WITH_RESPONSE = "-with-response.json"
 
@@ -24,12 +30,24 @@ def write_results(path: Path, document: Mapping[str, Any]) -> None:
     Raises:
         StoreError: The file cannot be written.
     """
+    check_document(str(path), document)
+    _write_json(path, document)
+
+
+def check_document(where: str, document: Mapping[str, Any]) -> None:
+    """Prove that a results file may hold what it is to hold.
+
+    Args:
+        where: What is to be written.
+        document: What it is to hold.
+
+    Raises:
+        StoreError: A judge or model of the user's own gave what no results file holds.
+    """
     problem = first_problem(document)
     if problem is not None:
-        # A judge or model of the user's own may give what the file cannot hold.
         hint = "correct what gave this; all verdicts are kept in the cache"
-        raise StoreError(str(path), f"it was not written: {problem}", hint)
-    _write_json(path, document)
+        raise StoreError(where, f"it was not written: {problem}", hint)
 
 
 def write_responses(folder: Path, suites: Sequence[tuple[str, Sequence[object]]]) -> bool:

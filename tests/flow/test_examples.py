@@ -40,7 +40,7 @@ ROOMY = replace(TINY, context_length=1024)
 # Pages whose blocks are files of one project each have a test of their own.
 PROJECTS = {
     *("conversations.md", "criteria.md", "messages.md", "tables.md", "tutorial.md"),
-    *("your-own-judge.md", "your-own-model.md"),
+    *("results-elsewhere.md", "your-own-judge.md", "your-own-model.md"),
 }
 
 

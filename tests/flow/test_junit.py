@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from pytest_llmjudge.plugin.junit import suite_properties
+from pytest_llmjudge.reporting.junit import suite_properties
 from tests.support.fake_ollama import Answer, ChatRequest, FakeOllama, Reply, similarity
 from tests.support.project import Project, records
 from tests.support.results import exam, run, subject

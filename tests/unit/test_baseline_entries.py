@@ -9,7 +9,7 @@ from pytest_llmjudge.data import Entry, Side
 from pytest_llmjudge.keys import Content, content_of
 from pytest_llmjudge.kinds.judged import JUDGED
 from pytest_llmjudge.kinds.mmlu import MMLU
-from pytest_llmjudge.plugin.baseline_entries import entries_before
+from pytest_llmjudge.kinds.reports import entries_before
 from pytest_llmjudge.storage.results_reader import SavedRun
 from tests.support import runs
 

@@ -29,9 +29,9 @@ from pytest_llmjudge.data.summary import (
 )
 from pytest_llmjudge.kinds.rulings import Limit
 from pytest_llmjudge.kinds.summaries import make_summary
-from pytest_llmjudge.plugin.junit import suite_properties
 from pytest_llmjudge.reporting.html import html_report
 from pytest_llmjudge.reporting.html.payload import payload_of
+from pytest_llmjudge.reporting.junit import suite_properties
 from pytest_llmjudge.reporting.markup import joined
 from pytest_llmjudge.reporting.run_markdown import run_sections
 from pytest_llmjudge.reporting.terminal import short_lines, summary_lines

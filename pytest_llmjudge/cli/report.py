@@ -1,0 +1,128 @@
+"""The command ``llmjudge report``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.cli.output import print_text
+from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.kinds import all_kinds, kind_named
+from pytest_llmjudge.kinds.base import CAUSE
+from pytest_llmjudge.kinds.document import saved_result
+from pytest_llmjudge.kinds.reports import entries_before, run_pages, run_summary
+from pytest_llmjudge.storage.files import check_writable, write_text
+from pytest_llmjudge.storage.own import JUNIT_NAME, check_report_replaceable
+from pytest_llmjudge.storage.results_reader import read_results
+
+if TYPE_CHECKING:
+    import argparse
+
+    from pytest_llmjudge.cli.output import Parser
+    from pytest_llmjudge.data import RunResult
+    from pytest_llmjudge.storage.results_reader import SavedRun
+
+__all__ = ["add_report"]
+
+_FORMS = ("html", "markdown", "junit")
+
+
+def add_report(commands: argparse._SubParsersAction[Parser]) -> None:
+    """Add the command to those that the command line may give."""
+    summary = "Write the reports of a run from its results file: HTML, Markdown, JUnit XML"
+    report = commands.add_parser(
+        "report",
+        help=summary,
+        description=f"{summary}. Exit status: 0 when they are written, whatever the run came to, "
+        "or 2 for a usage error.",
+    )
+    report.add_argument("results", type=Path, help="Results file")
+    report.add_argument("--html", type=Path, metavar="FILE", help="As --llm-judge-html")
+    report.add_argument("--markdown", type=Path, metavar="FILE", help="As --llm-judge-markdown")
+    report.add_argument(
+        "--junit",
+        type=Path,
+        metavar="FILE",
+        help="JUnit XML with a test case for each record and each gate",
+    )
+    report.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="FILE",
+        help="The baseline of the run, to show its responses beside those of the run",
+    )
+    report.set_defaults(run=_report)
+
+
+def _report(options: argparse.Namespace) -> int:
+    files: dict[str, Path] = {
+        f"--{form}": path for form in _FORMS if (path := getattr(options, form)) is not None
+    }
+    _check_files(files, options)
+    saved = read_results(options.results, all_kinds())
+    baseline = None
+    if options.baseline is not None:
+        baseline = read_results(options.baseline, all_kinds(), named_by="--baseline")
+    run = _noted(saved_result(saved), saved)
+    for flag, path in files.items():
+        write_text(path, _text(flag, run, saved, baseline))
+        print_text(f"{flag.removeprefix('--')}: {path}")
+    return 0
+
+
+def _check_files(files: dict[str, Path], options: argparse.Namespace) -> None:
+    """Prove that the reports can be written, each to a file of its own.
+
+    Raises:
+        SettingsError: No report is wanted, or a file is named twice.
+        StoreError: A file cannot be written, or is something else.
+    """
+    if not files:
+        where, hint = "llmjudge report", "add --html, --markdown or --junit, and a file's name"
+        raise SettingsError(where, "no report is asked for", hint)
+    if options.baseline is not None and options.html is None:
+        where, hint = "--baseline", "leave it out, or add --html"
+        raise SettingsError(where, "only the HTML page shows what a baseline answered", hint)
+    taken = {options.results.resolve(): "the results file"}
+    if options.baseline is not None:
+        taken.setdefault(options.baseline.resolve(), "the baseline")
+    for flag, path in files.items():
+        check_writable(flag, path)
+        other = taken.setdefault(path.resolve(), f"what {flag} names")
+        if other != f"what {flag} names":
+            raise SettingsError(flag, f"{path} is {other} as well", "name another file")
+        check_report_replaceable(flag, path)
+
+
+def _noted(run: RunResult, saved: SavedRun) -> RunResult:
+    """Return a run with a note that it is only a part of one, where it is."""
+    shard = saved.document.get("shard")
+    if shard is None:
+        return run
+    note = (
+        f"this is shard {shard['number']} of {shard['count']}: gates over all records are decided "
+        "by llmjudge merge"
+    )
+    return replace(run, notes=(note, *run.notes))
+
+
+def _text(flag: str, run: RunResult, saved: SavedRun, baseline: SavedRun | None) -> str:
+    # Each needs imports that the others do not.
+    summary = run_summary(run)
+    if flag == "--html":
+        from pytest_llmjudge.reporting.html import html_report
+
+        pages = run_pages(run, summary, entries_before(baseline, run))
+        return html_report(summary, pages, saved.document["pytest_llmjudge"])
+    if flag == "--markdown":
+        from pytest_llmjudge.reporting.markup import joined
+        from pytest_llmjudge.reporting.run_markdown import run_sections
+
+        return joined(list(run_sections(summary)))
+    from pytest_llmjudge.reporting.junit import junit_xml
+
+    cases = [
+        list(kind_named(suite["kind"]).saved_cases(suite)) for suite in saved.document["suites"]
+    ]
+    return junit_xml(JUNIT_NAME, summary, cases, CAUSE)

@@ -1,0 +1,119 @@
+"""The hook that gets the results of a run."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.project import Project, records
+from tests.support.schema import check_results
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.fake_ollama import FakeOllama
+
+NOTING = """
+import json
+
+def pytest_llm_judge_results(config, results, files):
+    paths = {name: path.name for name, path in files.items()}
+    with open("calls.jsonl", "a") as log:
+        log.write(json.dumps([config.rootpath.name, results, paths]) + "\\n")
+"""
+GATED = 'responses="model_response", min_score=50, min_average=90'
+
+
+def calls(project: Project) -> list[Any]:
+    """Return what the hook was called with, call by call."""
+    path: Path = project.path / "calls.jsonl"
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def test_it_is_called_once_with_what_the_file_has(
+    project: Project, ollama: FakeOllama, dist: tuple[str, ...]
+) -> None:
+    """In one process, whoever ran the items, and after the files were written."""
+    project.write("conftest.py", NOTING)
+    project.suite(records(4, wrong=[1]), GATED)
+
+    project.run(
+        "--llm-judge-report=new.json", "--llm-judge-html=new.html", *dist, server=ollama.url
+    )
+
+    ((root, results, files),) = calls(project)
+    assert root == project.path.name
+    assert results == json.loads((project.path / "new.json").read_text("utf-8"))
+    assert results["status"] == 1
+    assert files == {"results": "new.json", "html": "new.html"}
+
+
+def test_it_needs_no_file(project: Project) -> None:
+    """Without an option that names one it gets what would have been written."""
+    project.write("conftest.py", NOTING)
+    project.suite(records(2))
+
+    project.run()
+
+    ((_, results, files),) = calls(project)
+    check_results(results)
+    assert results["status"] == 0
+    assert files == {}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--collect-only",), ("--setup-only",), ("--llm-judge-samples=0",), ("-k", "nothing")],
+    ids=" ".join,
+)
+def test_it_is_not_called_where_nothing_is_judged(
+    project: Project, arguments: tuple[str, ...]
+) -> None:
+    """Nor where the command line is wrong."""
+    project.write("conftest.py", NOTING)
+    project.suite(records(2))
+
+    result = project.run(*arguments)
+
+    assert calls(project) == []
+    result.stdout.no_fnmatch_line("*so no file was written*")
+
+
+FAILING = """
+import pytest
+
+def pytest_llm_judge_results(results):
+    {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        ("results['nothing']", "KeyError: 'nothing'"),
+        ("pytest.fail('no')", "Failed: no"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    ],
+)
+def test_one_that_fails_is_one_line(project: Project, line: str, cause: str) -> None:
+    """It ends with status 1, and what was written stays."""
+    project.write("conftest.py", FAILING.format(line))
+    project.suite(records(2))
+
+    result = project.run("--llm-judge-report=new.json")
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        [
+            (
+                f"ERROR: conftest.py:5: pytest_llm_judge_results: this hook failed ({cause}); correct it; "
+                "what was written stays, and all verdicts are kept in the cache"
+            )
+        ]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+    assert project.results("new.json")["status"] == 0
