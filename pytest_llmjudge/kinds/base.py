@@ -648,6 +648,10 @@ class Kind(ABC, Generic[Result]):
             for record in suite["records"]
         }
 
+    def saved_outcomes(self, suite: Mapping[str, Any]) -> dict[str, str]:
+        """Return the outcome of each sample of a suite of a results file, by id."""
+        return {record["id"]: record["outcome"] for record in suite["records"]}
+
     def judge(self, result: Result) -> JudgeIdentity | None:  # noqa: ARG002
         """Return the judge that decided; ``None`` when none did."""
         return None

@@ -209,6 +209,10 @@ class _MMLUKind(Kind[ExamResult]):
             for question in subject["questions"]
         }
 
+    def saved_outcomes(self, suite: Mapping[str, Any]) -> dict[str, str]:
+        """Return the outcome of each subject of a suite of a results file, by name."""
+        return {subject["subject"]: subject["outcome"] for subject in suite["subjects"]}
+
     def entries_before(self, baseline: SavedRun, result: ExamResult) -> dict[str, Entry]:
         """Return the baseline's questions, if they were asked in the same way."""
         side = self._baseline_side(baseline, result)

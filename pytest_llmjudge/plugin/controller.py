@@ -17,6 +17,7 @@ from pytest_llmjudge.data import RunResult
 from pytest_llmjudge.errors import LlmJudgeError, SettingsError, StoreError, one_line
 from pytest_llmjudge.kinds.document import records_with_responses, results_document
 from pytest_llmjudge.kinds.reports import run_pages, run_summary
+from pytest_llmjudge.kinds.required import unmet
 from pytest_llmjudge.plugin.baseline_entries import entries_before
 from pytest_llmjudge.plugin.cases import WORKER_KEY
 from pytest_llmjudge.plugin.explaining import Explaining
@@ -40,7 +41,7 @@ from pytest_llmjudge.plugin.options import (
     required_suites,
 )
 from pytest_llmjudge.plugin.output_conflicts import check_outputs, resolved
-from pytest_llmjudge.plugin.required import unmet
+from pytest_llmjudge.plugin.sharding import ShardReports
 from pytest_llmjudge.plugin.step_summary import add_step_summary, step_summary
 from pytest_llmjudge.plugin.summary import folded, print_summary
 from pytest_llmjudge.plugin.watch import without_passes
@@ -66,6 +67,7 @@ class ControllerHooks:
         self._session = session
         self._ledger = Ledger(session.store, session.rows)
         self._explaining = Explaining(session)
+        self._shard = ShardReports(session)
         self._created = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._problems: list[str] = []
         self._expected: set[str] = set()
@@ -76,6 +78,7 @@ class ControllerHooks:
         self._on_judge: list[str] = []
         self._why_none = ""
         self._kept = ""
+        self._of_shard: list[str] = []
         self._run = RunResult(self._created)
         self._changed: dict[str, str] = {}
         self._written: dict[str, Path] = {}
@@ -159,6 +162,7 @@ class ControllerHooks:
             self._skipped.add(report.nodeid)
         self._ledger.add(report)
         self._explaining.note(report)
+        self._shard.note(report)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -184,6 +188,8 @@ class ControllerHooks:
         with without_interrupts():
             self._write(int(session.exitstatus))
             self._run = self._result(whole=False)[0]
+            lines = self._shard.lines(run_summary(self._run))
+            self._of_shard = [f"llm-judge: {line}" for line in lines]
             self._attempt("JUnit XML", Path(), lambda _: self._add_to_xml())
         if self._started:
             self._kept = kept_line(self._session, session, temporary=self._temporary)
@@ -223,6 +229,9 @@ class ControllerHooks:
         """Let no run end well that did not decide over all that it requires."""
         required = required_suites(session.config)
         if session.exitstatus != pytest.ExitCode.OK or not required or not self._started:
+            return
+        if self._session.settings.shard is not None:
+            # The merge has what is required.
             return
         run = self._result(whole=False)[0]
         problems = unmet(
@@ -271,8 +280,11 @@ class ControllerHooks:
         self._attempt(
             "results",
             settings.report,
-            lambda path: write_results(path, results_document(run, __version__)),
+            lambda path: write_results(
+                path, results_document(run, __version__, self._shard.part(status))
+            ),
         )
+        run = replace(run, notes=(*self._shard.lines(run_summary(run)), *run.notes))
         self._attempt(
             "responses",
             settings.responses,
@@ -348,6 +360,8 @@ class ControllerHooks:
                 if gate.cause is not None and gate.outcome == "passed":
                     text = f"WARNING: {suite.name}[{gate.name}]: {gate.reason}"
                     terminalreporter.line(one_line(text), yellow=True, bold=True)
+        for line in folded(self._session.config, self._of_shard):
+            terminalreporter.line(line)
         if self._kept:
             for line in folded(self._session.config, [f"llm-judge: {self._kept}"]):
                 terminalreporter.line(line)

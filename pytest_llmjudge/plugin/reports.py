@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+from _pytest.skipping import xfailed_key
+
 from pytest_llmjudge.data import Comparison, CorrectedChange, Flip, Grouped, Rule
 from pytest_llmjudge.gates import XPASSED
 from pytest_llmjudge.kinds import kind_named
 from pytest_llmjudge.kinds.plain import plain_comparison
 from pytest_llmjudge.plugin.cases import DECIDED, READY, case_of
+from pytest_llmjudge.sharding import MERGED
 
 if TYPE_CHECKING:
-    import pytest
-
     from pytest_llmjudge.plugin.cases import Ready
 
 __all__ = ["ATTRIBUTE", "attach", "comparison_from_plain"]
@@ -39,6 +41,9 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
         payload["outcome"] = outcome
         payload["reason"] = _first_line(report)
         payload["note"] = XPASSED if is_unexpected else ""
+    elif ready is not None and ready.is_left:
+        payload |= {"outcome": "not run", "reason": MERGED}
+        payload |= {"is_left": True, "xfail_strict": _xfail_strict(item)}
     else:
         decided = item.stash.get(DECIDED, None)
         decision = None if ready is None else ready.decision
@@ -57,6 +62,17 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
             payload["cause"] = decision.cause
         payload |= _comparison(ready)
     setattr(report, ATTRIBUTE, payload)
+
+
+def _xfail_strict(item: pytest.Item) -> bool | None:
+    """Say whether a gate that is expected to fail may not pass; ``None`` for any other."""
+    # pytest has no public way to ask, and evaluates the conditions in its own setup.
+    expected = item.stash.get(xfailed_key, None)
+    if expected is None or item.config.option.runxfail:
+        return None
+    raises = pytest.fail.Exception if expected.raises is None else expected.raises
+    is_meant = isinstance(raises, (type, tuple)) and issubclass(pytest.fail.Exception, raises)
+    return expected.strict if is_meant else None
 
 
 def _comparison(ready: Ready | None) -> dict[str, Any]:
