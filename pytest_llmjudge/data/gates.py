@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,8 +49,11 @@ class Ruling:
     remark: str = ""
 
 
-def worst_first(rulings: Sequence[Ruling]) -> list[Ruling]:
-    """Return rulings in the order of their outcomes, those that failed first."""
+_Decided = TypeVar("_Decided", GateResult, Ruling)
+
+
+def worst_first(rulings: Sequence[_Decided]) -> list[_Decided]:
+    """Return gates or rulings in the order of their outcomes, those that failed first."""
     return sorted(rulings, key=lambda one: _WORST_FIRST.index(one.outcome))
 
 

@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from pytest_llmjudge.servers.chat import JudgeClient
     from pytest_llmjudge.servers.identity import Names
 
-__all__ = ["Judge", "identity_label", "judge_of", "make_judge"]
+__all__ = ["CUSTOM", "Judge", "identity_label", "judge_of", "make_judge"]
 
+CUSTOM: Final = "custom"
+"""The backend of a judge of the user's own."""
 _EXPLANATION: Final = "explain/1"
 """Name and version of the question what is wrong with a response."""
 
@@ -247,6 +249,8 @@ def identity_label(identity: JudgeIdentity) -> str:
     """``llama3 (ollama 0.24.0, digest 1ca99c7a9cf4)``, or what the embedded judge really is."""
     if identity.backend == EMBEDDED:
         return "embedded (chrF, no LLM)"
+    if identity.backend == CUSTOM:
+        return f"{identity.model} (custom)"
     version = f"{identity.backend} {identity.version}".strip()
     asked = ", weighted" if identity.ask.startswith("weighted") else ""
     asked += f", temperature {OWN_TEMPERATURE}" if has_own_temperature(identity.options) else ""

@@ -10,7 +10,7 @@ from pytest_llmjudge.data.page import PageTable
 from pytest_llmjudge.data.summary import MOST_PARTS, NONE, Breakdown, Part
 from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.gates import is_average_within_noise
-from pytest_llmjudge.kinds.categories import gate_of
+from pytest_llmjudge.kinds.categories import CATEGORY, gate_of
 from pytest_llmjudge.kinds.parts import nouns_of
 from pytest_llmjudge.kinds.summaries import at_least, is_one
 from pytest_llmjudge.stats import mean, mean_interval
@@ -31,7 +31,7 @@ def breakdowns(suite: SuiteResult) -> Iterator[Breakdown]:
     """Yield a suite's averages by category and by part, each where it has some."""
     if suite.categories:
         counted = is_one(len(suite.categories), "1 category", f"{len(suite.categories)} categories")
-        if suite.by is not None:
+        if suite.by not in {None, CATEGORY}:
             counted += f' in the field "{suite.by}"'
         yield breakdown_of(
             tuple(_category(suite, one) for one in suite.categories),

@@ -132,7 +132,9 @@ def _check_values(where: str, records: Sequence[Record], by: str | None) -> None
 
 
 def average_by_category(
-    totals: Mapping[str, int], min_averages: Mapping[str, float], results: Sequence[RecordResult]
+    totals: Mapping[str, int],
+    min_averages: Mapping[str, float | None],
+    results: Sequence[RecordResult],
 ) -> tuple[CategoryResult, ...]:
     """Return what became of each category.
 
@@ -143,7 +145,8 @@ def average_by_category(
     """
     scores: dict[str, list[tuple[int, str | None]]] = {name: [] for name in totals}
     for result in results:
-        if result.category is not None and result.score is not None:
+        # A file may have a category of which it has no figures.
+        if result.category in scores and result.score is not None:
             scores[result.category].append((result.score, result.record.group))
     return tuple(
         averaged(name, total, scores[name], min_averages.get(name))

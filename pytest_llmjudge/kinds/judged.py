@@ -8,13 +8,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_llmjudge.agreement import agreement_of, measure_agreement
+from pytest_llmjudge.agreement import agreement_of
 from pytest_llmjudge.answers import questions_of, show_response, split_answers
 from pytest_llmjudge.comparison import is_same_judge
 from pytest_llmjudge.corrected_change import why_designs_differ
 from pytest_llmjudge.data import (
-    AgreementLimits,
-    CorrectedAverage,
     Entry,
     JudgeCheck,
     JudgeIdentity,
@@ -27,61 +25,46 @@ from pytest_llmjudge.data.history import Figure
 from pytest_llmjudge.errors import SettingsError, one_line, printable, storable
 from pytest_llmjudge.gates import (
     Decision,
-    decide_average,
     decide_record,
-    is_within_noise,
-    unscored,
     whole_outcome,
 )
-from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.keys import content_of
-from pytest_llmjudge.kinds.agreement import AGREEMENT, agreement_contradictions, decide_agreement
-from pytest_llmjudge.kinds.base import AVERAGE, JUDGE_CHECK, Kind, gates_over_all
+from pytest_llmjudge.kinds.agreement import AGREEMENT, agreement_contradictions
+from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind, gates_over_all
 from pytest_llmjudge.kinds.categories import (
-    CATEGORY,
     average_by_category,
     category_contradictions,
     category_of,
     check_categories,
     count_categories,
     gate_of,
-    plain_categories,
 )
 from pytest_llmjudge.kinds.corrected import (
-    LabelledScore,
     LabelSample,
-    correct,
     corrected_contradictions,
     corrected_results,
-    plain_corrected,
     saved_sample,
     settle_correction,
 )
 from pytest_llmjudge.kinds.explaining import questions_about, with_explanations
+from pytest_llmjudge.kinds.judged_document import judged_document, judged_from_document
+from pytest_llmjudge.kinds.judged_gates import decide_judged, limits_of
 from pytest_llmjudge.kinds.judged_summary import (
-    deciding_interval,
     judged_page,
     judged_summary,
-    without_overlap,
 )
 from pytest_llmjudge.kinds.labels import SuiteLabels, read_suite_labels, used_labels
 from pytest_llmjudge.kinds.overlap import (
     OVERLAP,
     overlap_contradictions,
     overlap_from_plain,
-    saved_overlap,
 )
-from pytest_llmjudge.kinds.parts import average_by_part, part_contradictions, plain_parts
+from pytest_llmjudge.kinds.parts import average_by_part, part_contradictions
 from pytest_llmjudge.kinds.plain import (
-    plain_comparison,
     plain_criteria,
-    plain_gates,
-    plain_judge,
-    record_texts,
-    rounded,
-    rounded_fields,
     with_response,
 )
+from pytest_llmjudge.kinds.read_back import joined_gates, joined_samples, most_run
 from pytest_llmjudge.kinds.records import (
     RecordRun,
     RecordSuite,
@@ -90,7 +73,7 @@ from pytest_llmjudge.kinds.records import (
     settled,
 )
 from pytest_llmjudge.rules import rule_of
-from pytest_llmjudge.stats import mean, mean_interval
+from pytest_llmjudge.stats import mean
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
 from pytest_llmjudge.storage.results_reader import judge_of, saved_content
 
@@ -98,11 +81,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge import pipeline, suites
-    from pytest_llmjudge.data import Explanation, Record, Rule, Verdict
+    from pytest_llmjudge.data import Comparison, Explanation, GateResult, Record, Rule, Verdict
     from pytest_llmjudge.data.page import SuitePage
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.kinds.base import Gathered, Marked, Sample, Suite
-    from pytest_llmjudge.kinds.labels import HumanScore
     from pytest_llmjudge.kinds.shared import Shared
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike, Outcome
     from pytest_llmjudge.pipeline.explanations import Question
@@ -113,7 +95,6 @@ if TYPE_CHECKING:
 __all__ = ["JUDGED"]
 
 _EXAMPLE = 'llm_judge("records.json", min_average=50)'
-_LIMITS = tuple(AgreementLimits.__dataclass_fields__)
 _MEASURE = Measure("judge", is_judged=True)
 _LONGEST_THOUGHTS = 200
 _LONGEST_NAME = 60
@@ -175,35 +156,19 @@ class _Judged(Kind[SuiteResult]):
         read = records_reader(facts)
         rows = settled(gathered, suite, whole=whole, measure="score", decide=decide, read=read)
         results = [_record_result(record, row, facts["by"]) for record, row in rows]
-        categories = average_by_category(facts["categories"], facts["min_averages"], results)
         judge = dict(facts["judge"])
         label = judge.pop("label")
-        corrected, lack = corrected_results(facts["drawn"], results, facts["total"])
-        return SuiteResult(
+        return _suite_result(
+            facts,
+            results,
             name=gathered.name,
-            path=facts["path"],
             checkpoint=gathered.checkpoint,
             judge=JudgeIdentity(**judge),
             judge_label=label,
-            total=facts["total"],
-            records=tuple(results),
             gates=gates,
-            min_score=min_score,
-            min_average=facts["min_average"],
-            outcome=_outcome(gathered, results),
+            outcome=_outcome(results, facts["total"], gates),
             check=None if gathered.check is None else JudgeCheck(**gathered.check),
             comparison=gathered.comparison,
-            responses=facts["responses"],
-            by=facts["by"],
-            categories=categories,
-            parts=average_by_part(results, facts["total"]),
-            groups=facts["groups"],
-            agreement=agreement_of(results),
-            limits=AgreementLimits(**{name: facts[name] for name in _LIMITS}),
-            labels=used_labels(facts["labels"], results),
-            corrected=corrected,
-            lack=facts["lack"] or lack,
-            correct=facts["correct"],
             overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
         )
 
@@ -222,54 +187,45 @@ class _Judged(Kind[SuiteResult]):
 
     def document(self, result: SuiteResult, judge: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return a suite's part of a results file."""
-        scores = result.scores
-        # Of a part of the records there is no average: those without a score may be the worst.
-        whole = scores if len(scores) == result.total else []
-        groups = group_numbers(result.scored_groups) if whole else None
-        interval = mean_interval(whole, groups)
-        document: dict[str, Any] = {
-            "name": result.name,
-            "kind": self.name,
-            "checkpoint": asdict(result.checkpoint) if result.checkpoint is not None else None,
-            "responses": result.responses,
-        }
-        if plain_judge(result.judge) != judge:
-            document["judge"] = plain_judge(result.judge)
-        if result.categories:
-            document["by"] = result.by or CATEGORY
-            document["categories"] = plain_categories(result.categories)
-        if result.parts:
-            document["parts"] = plain_parts(result.parts)
-        if result.groups is not None:
-            document["groups"] = result.groups
-        if result.labels is not None:
-            document["labels"] = asdict(result.labels)
-        if result.corrected is not None:
-            document["corrected"] = plain_corrected(result.corrected)
-        if result.correct:
-            document["correct"] = True
-        limits = asdict(result.limits)
-        document |= {name: limit for name, limit in limits.items() if limit is not None}
-        others, their_groups = without_overlap(result)
-        interval_of_others = mean_interval(others, their_groups)
-        document |= saved_overlap(result.overlap, "average", mean(others), interval_of_others)
-        average = mean(whole)
-        return document | {
-            "total": result.total,
-            "scored": len(scores),
-            "unscored": result.total - len(scores),
-            "average": None if average is None else round(average, 4),
-            "ci95": None if interval is None else [round(bound, 4) for bound in interval],
-            "min_score": result.min_score,
-            "min_average": result.min_average,
-            "outcome": result.outcome,
-            "within_noise": is_within_noise(deciding_interval(result), result.min_average),
-            "baseline": result.comparison and plain_comparison(result.comparison),
-            "check": rounded_fields(result.check),
-            "agreement": rounded_fields(result.agreement),
-            "gates": plain_gates(result.gates),
-            "records": [_plain_record(one, result.min_score) for one in result.records],
-        }
+        return judged_document(result, judge)
+
+    def from_document(
+        self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None
+    ) -> SuiteResult:
+        """Return a suite of a results file as the result that was written."""
+        return judged_from_document(suite, judge, self.measure)
+
+    def joined(self, shards: Sequence[SuiteResult], facts: Mapping[str, Any]) -> SuiteResult:
+        """Return what the shards of a run found of a suite as one result."""
+        # What a judge makes of known answers is one thing for all: its worst is what it is.
+        shards = sorted(shards, key=_fitness)
+        results = joined_samples((one.records for one in shards), lambda one: one.record.id)
+        gates = joined_gates(shards, facts["gates"])
+        # One of which nothing ran may not have seen a model or a judge of the user's own.
+        seen = most_run(shards, lambda shard: shard.records)
+        return _suite_result(
+            facts,
+            results,
+            name=seen.name,
+            checkpoint=seen.checkpoint,
+            judge=seen.judge,
+            judge_label=seen.judge_label,
+            gates=gates,
+            outcome=_outcome(results, facts["total"], gates),
+            check=shards[0].check,
+            overlap=shards[0].overlap,
+        )
+
+    def decide(self, gate: str, result: SuiteResult, facts: Mapping[str, Any]) -> Decision:
+        """Decide a gate from a result alone."""
+        return decide_judged(gate, result.records, facts)
+
+    def decided(
+        self, result: SuiteResult, gates: Sequence[GateResult], comparison: Comparison | None
+    ) -> SuiteResult:
+        """Return a joined result with the gates that decide over all of it, and its outcome."""
+        outcome = _outcome(result.records, result.total, gates)
+        return replace(result, gates=tuple(gates), comparison=comparison, outcome=outcome)
 
     def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
         """Yield which figures are not those of the records."""
@@ -439,72 +395,16 @@ class _JudgedSuite(RecordSuite[_Scored]):
         return row
 
     def decide(self, gate: str, samples: Sequence[Sample[_Scored]]) -> Decision:
-        if gate == AGREEMENT:
-            return self._decide_agreement(samples)
-        category, least = self._by_gate.get(gate), self.loaded.settings.min_average
-        if category is not None:
-            samples = [one for one in samples if self._category(one.id) == category]
-            least = self.loaded.settings.min_averages[category]
-        scores = {one.id: one.value and one.value.verdict.score for one in samples}
-        causes = {one.id: one.error for one in samples if one.error is not None}
-        names = {one.id: self.record(one.id).group for one in samples}
-        corrected, decides = None, self.loaded.settings.correct
-        if gate == AVERAGE and self._drawn is not None and None not in scores.values():
-            given = correct(self._drawn, self._labelled(samples))
-            if isinstance(given, CorrectedAverage):
-                corrected = given
-            elif decides:
-                problem, hint = given
-                reason = f"the average cannot be corrected: {problem}; {hint}"
-                return Decision(passed=False, reason=reason)
-        decision = decide_average(scores, least, causes, names, corrected, decides=decides)
-        if category is not None and decides:
-            more = "the averages of categories are not corrected"
-            return replace(decision, reason=f"{decision.reason}; {more}")
-        return decision
+        known = {one.id: one for one in samples}
+        results = [self._known(one, known.get(one.id)) for one in self.loaded.records]
+        facts = {**self._limits(), **self._people(self._labels.plain())}
+        return decide_judged(gate, results, facts)
 
-    def _labelled(self, samples: Sequence[Sample[_Scored]]) -> list[LabelledScore]:
-        return [
-            LabelledScore(
-                one.id,
-                one.value.verdict.score,
-                self._labels.label(one.value.record, one.value.response),
-                one.value.record.group,
-            )
-            for one in samples
-            if one.value is not None and one.value.verdict.score is not None
-        ]
-
-    def _decide_agreement(self, samples: Sequence[Sample[_Scored]]) -> Decision:
-        both: list[tuple[int, HumanScore, str | None]] = []
-        missing: dict[str, str] = {}
-        labelled: set[str] = set()
-        for one in samples:
-            record, scored = self.record(one.id), one.value
-            response = None if scored is None else scored.response
-            people = self._labels.of(record, response)
-            score = None if scored is None else scored.verdict.score
-            # Nobody knows whether people gave a score to a response that is not there.
-            is_open = response is None and one.id in self._labels.records
-            if score is None and (is_open or people is not None):
-                missing[one.id] = str(one.error)
-            elif score is not None and people is not None:
-                both.append((score, people, record.group))
-                if people.labelers:
-                    labelled.add(record.id)
-        if missing:
-            total = len(missing) + len(both)
-            return unscored(list(missing), total, missing, "labelled records", AGREEMENT)
-        given = [people for _, people, _ in both]
-        groups = group_numbers(group for _, _, group in both)
-        judge = [score for score, _, _ in both]
-        agreement = measure_agreement(judge, [people.score for people in given], groups)
-        if agreement is None or not self._labels.has_used(given):
-            problem, hint = self._labels.none_used()
-            return Decision(passed=False, reason=f"{problem}; {hint}")
-        decision = decide_agreement(agreement, self.loaded.settings.limits, groups)
-        left_out = self._labels.left_out(labelled)
-        return replace(decision, reason="; ".join(filter(None, (decision.reason, left_out))))
+    def _known(self, record: Record, sample: Sample[_Scored] | None) -> RecordResult:
+        """Return what is known of a record, without an outcome."""
+        row = {"error": sample and sample.error, **((sample and self.row(sample)) or {})}
+        row.pop("group", None)
+        return _record_result(record, {**row, "outcome": "not run"}, self.loaded.settings.by)
 
     def _category(self, name: str) -> str | None:
         return category_of(self.record(name), self.loaded.settings.by)
@@ -598,8 +498,16 @@ class _JudgedSuite(RecordSuite[_Scored]):
         if self._labels.file is not None:
             path = resources.models.shown_path(Path(self._labels.file.path))
             labels = self._labels.plain(path)
-        sample = {"drawn": self._drawn, "lack": self._lack}
-        return {**super().facts(resources), "labels": labels, **sample}
+        return {**super().facts(resources), **self._people(labels)}
+
+    def _people(self, labels: dict[str, Any] | None) -> dict[str, Any]:
+        """Describe what people say of the suite's responses, and what of that corrects it."""
+        return {
+            "labels": labels,
+            "human_scores": self._labels.scored,
+            "drawn": self._drawn,
+            "lack": self._lack,
+        }
 
     def shared(self, resources: Resources) -> Iterator[Shared]:
         yield from super().shared(resources)
@@ -647,43 +555,50 @@ def _record_result(record: Record, row: Mapping[str, Any], by: str | None) -> Re
     return RecordResult(record, **fields)
 
 
-def _plain_record(result: RecordResult, min_score: int | None) -> dict[str, Any]:
-    document: dict[str, Any] = {
-        **record_texts(result.record),
-        "model_response": result.model_response,
-        **({"answers": list(result.answers)} if result.answers else {}),
-        "score": result.score,
-        "reply": result.reply,
-        "error": result.error,
-        "outcome": result.outcome,
-    }
-    more = {
-        "cause": result.cause,
-        "samples": list(result.samples) or None,
-        "unsure": result.is_unsure(min_score) if result.samples else None,
-        "covered": result.covered,
-        "category": result.category,
-        "thoughts": result.thoughts or None,
-        "human_score": rounded(result.human_score),
-        "labelers": result.labelers or None,
-        "seconds": result.seconds,
-        "tokens": result.tokens,
-    }
-    document |= {name: value for name, value in more.items() if value is not None}
-    if result.parts:
-        document["parts"] = [{"name": name, "score": score} for name, score in result.parts]
-    if result.explanation is not None:
-        document["explanation"] = result.explanation.text
-        if result.explanation.error is not None:
-            document["explanation_error"] = result.explanation.error
-    return document
+def _fitness(shard: SuiteResult) -> tuple[int, float]:
+    """Return by what shards are ordered, the one whose judge is the worst first."""
+    check = shard.check
+    return (2, 0.0) if check is None else (int(check.fit), check.auc or 0.0)
 
 
-def _outcome(gathered: Gathered, results: Sequence[RecordResult]) -> str:
-    if sum(result.score is not None for result in results) < gathered.facts["total"]:
+def _suite_result(
+    facts: Mapping[str, Any],
+    results: Sequence[RecordResult],
+    **others: Any,  # noqa: ANN401  # its fields
+) -> SuiteResult:
+    """Return a result with all that follows from its records.
+
+    Args:
+        facts: The suite's.
+        results: Of its records.
+        others: What neither says.
+    """
+    corrected, lack = corrected_results(facts["drawn"], results, facts["total"])
+    return SuiteResult(
+        path=facts["path"],
+        total=facts["total"],
+        records=tuple(results),
+        min_score=facts["min_score"],
+        min_average=facts["min_average"],
+        responses=facts["responses"],
+        by=facts["by"],
+        categories=average_by_category(facts["categories"], facts["min_averages"], results),
+        parts=average_by_part(results, facts["total"]),
+        groups=facts["groups"],
+        agreement=agreement_of(results),
+        limits=limits_of(facts),
+        labels=used_labels(facts["labels"], results),
+        corrected=corrected,
+        lack=facts["lack"] or lack,
+        correct=facts["correct"],
+        **others,
+    )
+
+
+def _outcome(results: Sequence[RecordResult], total: int, gates: Sequence[GateResult]) -> str:
+    if sum(result.score is not None for result in results) < total:
         return "incomplete"
-    outcomes = {result.outcome for result in results} | {gate.outcome for gate in gathered.gates}
-    return whole_outcome(outcomes)
+    return whole_outcome({one.outcome for one in results} | {gate.outcome for gate in gates})
 
 
 def _failure_text(reason: str, scored: _Scored) -> str:

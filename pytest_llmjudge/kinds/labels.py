@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from pytest_llmjudge import suites
     from pytest_llmjudge.data import LabelsFile, Record, RecordResult
 
-__all__ = ["HumanScore", "SuiteLabels", "read_suite_labels", "used_labels"]
+__all__ = [
+    "HumanScore",
+    "SuiteLabels",
+    "mean_of_labels",
+    "none_used",
+    "not_labelled",
+    "read_suite_labels",
+    "used_labels",
+]
 
 _LABEL = "label the responses of this run with llmjudge label"
 
@@ -48,21 +56,23 @@ class SuiteLabels:
     Args:
         records: Of the suite.
         file: Its labels file; ``None`` for none.
+
+    Attributes:
+        scored: Ids of the records with a ``human_score``, in their order.
     """
 
     def __init__(self, records: Sequence[Record], file: LabelsFile | None) -> None:
         self.file = file
-        self._records = records
         self._scores = {} if file is None else file.scores()
         labels = () if file is None else file.labels
         counted = Counter(label.record for label in labels)
         self._labels = {one.id: counted[one.id] for one in records if one.id in counted}
-        self._scored = {one.id for one in records if _score_in_file(one) is not None}
+        self.scored = [one.id for one in records if _score_in_file(one) is not None]
 
     @property
     def records(self) -> set[str]:
         """Ids of the records of which people scored a response, whichever it was."""
-        return self._labels.keys() | self._scored
+        return {*self._labels, *self.scored}
 
     def of(self, record: Record, response: str | None) -> HumanScore | None:
         """Return people's score of a response; ``None`` if they did not score it.
@@ -75,7 +85,7 @@ class SuiteLabels:
             digest = response_digest(show_response(record, response))
             scores = self._scores.get((record.id, digest))
             if scores:
-                return HumanScore(_mean(scores.values()), len(scores))
+                return HumanScore(mean_of_labels(sum(scores.values()), len(scores)), len(scores))
         score = _score_in_file(record)
         # A human_score is for the record's own response.
         is_other = has_response(record) and given_response(record, RESPONSE) != response
@@ -95,27 +105,6 @@ class SuiteLabels:
         scores = [one for one in people if one is not None]
         return any(one.labelers for one in scores) if self.file is not None else bool(scores)
 
-    def left_out(self, labelled: Collection[str]) -> str:
-        """Say how many records of the file's sample are not labelled; empty where all are.
-
-        Whoever leaves out what the judge gets wrong makes it look better than it is.
-
-        Args:
-            labelled: Ids of the records whose labels are of a response of the run.
-        """
-        design = None if self.file is None else self.file.design
-        if design is None or not _is_drawn_from(design, self._records):
-            return ""
-        drawn = draw((record.id for record in self._records), design.size, design.seed)
-        missing = sum(record not in labelled for record in drawn)
-        if not missing:
-            return ""
-        have = "has" if missing == 1 else "have"
-        return (
-            f"{missing} of the {len(drawn)} records drawn {have} no label of this run's response, "
-            "and may be what the judge gets wrong"
-        )
-
     def shared(self, suite: str) -> Iterator[Shared]:
         """Yield what has to be the same in all processes: the labels.
 
@@ -128,28 +117,63 @@ class SuiteLabels:
 
     def none_used(self) -> tuple[str, str]:
         """Say that no score of people is for a response of the run, and what to do."""
-        if self.file is not None:
-            return _none_of(self.file, "a response of this run")
-        number = len(self._scored)
-        scores = (
-            "the one human_score is not" if number == 1 else f"none of {number} human_scores is"
-        )
-        return f"{scores} of a response of this run", _LABEL
+        return none_used(self.plain(), len(self.scored))
 
-    def plain(self, path: str) -> dict[str, Any] | None:
-        """Return what :func:`used_labels` needs, as plain data; ``None`` without a file.
+    def plain(self, path: str | None = None) -> dict[str, Any] | None:
+        """Return what of the file decides, as plain data; ``None`` without a file.
 
         Args:
-            path: Of the file, as it is shown.
+            path: Of the file, as it is shown; ``None`` for the whole one.
         """
         if self.file is None:
             return None
         return {
-            "path": path,
+            "path": path or self.file.path,
             "design": self.file.design and asdict(self.file.design),
             "total": len(self.file.labels),
             "records": self._labels,
         }
+
+
+def none_used(plain: Mapping[str, Any] | None, scored: int) -> tuple[str, str]:
+    """Say that no score of people is for a response of the run, and what to do.
+
+    Args:
+        plain: What :meth:`SuiteLabels.plain` made.
+        scored: How many records have a ``human_score``.
+    """
+    if plain is not None:
+        return _none_of(plain["path"], plain["total"], "a response of this run")
+    scores = "the one human_score is not" if scored == 1 else f"none of {scored} human_scores is"
+    return f"{scores} of a response of this run", _LABEL
+
+
+def not_labelled(
+    plain: Mapping[str, Any] | None, records: Sequence[Record], labelled: Collection[str]
+) -> str:
+    """Say how many records of a file's sample are not labelled; empty where all are.
+
+    Whoever leaves out what the judge gets wrong makes it look better than it is.
+
+    Args:
+        plain: What :meth:`SuiteLabels.plain` made.
+        records: All of the suite.
+        labelled: Ids of the records whose labels are of a response of the run.
+    """
+    if plain is None or plain["design"] is None:
+        return ""
+    design = Design.from_plain(plain["design"])
+    if not _is_drawn_from(design, records):
+        return ""
+    drawn = draw((record.id for record in records), design.size, design.seed)
+    missing = sum(record not in labelled for record in drawn)
+    if not missing:
+        return ""
+    have = "has" if missing == 1 else "have"
+    return (
+        f"{missing} of the {len(drawn)} records drawn {have} no label of this run's response, "
+        "and may be what the judge gets wrong"
+    )
 
 
 def used_labels(
@@ -249,17 +273,16 @@ def _labels_file(loaded: suites.Suite, *, is_named: bool) -> LabelsFile | None:
         return file if is_of and _may_be_used(loaded, SuiteLabels(loaded.records, file)) else None
     if has_records:
         return file
-    problem, hint = _none_of(file, "a record of this suite")
+    problem, hint = _none_of(file.path, len(file.labels), "a record of this suite")
     where = f"{loaded.name}: labels"
     raise PeopleFileError(where, problem, hint)
 
 
-def _none_of(file: LabelsFile, what: str) -> tuple[str, str]:
-    """Say that no label of a file is for something, and what to do."""
-    total = len(file.labels)
+def _none_of(path: str, total: int, what: str) -> tuple[str, str]:
+    """Say that none of the labels of a file is for something, and what to do."""
     labels = "the one label" if total == 1 else f"none of the {total} labels"
     verb = "is not" if total == 1 else "is"
-    return f"{labels} of {Path(file.path).name} {verb} of {what}", _LABEL
+    return f"{labels} of {Path(path).name} {verb} of {what}", _LABEL
 
 
 def _is_of(design: Design | None, loaded: suites.Suite) -> bool:
@@ -277,7 +300,11 @@ def _score_in_file(record: Record) -> int | None:
     return score if isinstance(score, int) else None
 
 
-def _mean(scores: Iterable[int]) -> float:
-    values = list(scores)
-    total = sum(values)
-    return total // len(values) if total % len(values) == 0 else total / len(values)
+def mean_of_labels(total: int, labelers: int) -> float:
+    """Return the mean over labelers, a whole number where it is one.
+
+    Args:
+        total: The sum of their scores.
+        labelers: How many there are.
+    """
+    return total // labelers if total % labelers == 0 else total / labelers

@@ -10,6 +10,7 @@ from pytest_llmjudge.data.page import Panel
 from pytest_llmjudge.data.summary import Excerpt, Excerpts
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.gates import Decision
+from pytest_llmjudge.kinds.read_back import made
 from pytest_llmjudge.storage.consistent import differs, repeated
 
 if TYPE_CHECKING:
@@ -194,13 +195,13 @@ def rest_of(overlap: Overlap | None, results: Sequence[_Result], total: int) -> 
 
 
 def overlap_from_plain(plain: Mapping[str, Any] | None) -> Overlap | None:
-    """Return what was found of what xdist carried; ``None`` where the gate has not run."""
+    """Return what was found, as xdist carries it and a file has it; ``None`` without the gate."""
     if plain is None:
         return None
     return Overlap(
         total=plain["total"],
-        files=tuple(TrainingFile(**one) for one in plain["training"]),
-        duplicates=tuple(Duplicate(**one) for one in plain["records"]),
+        files=tuple(made(TrainingFile, one) for one in plain["training"]),
+        duplicates=tuple(made(Duplicate, one) for one in plain["records"]),
         max_overlap=plain["max_overlap"],
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_llmjudge.data import (
@@ -19,22 +19,21 @@ from pytest_llmjudge.kinds.overlap import (
     OVERLAP,
     overlap_contradictions,
     overlap_from_plain,
-    saved_overlap,
+)
+from pytest_llmjudge.kinds.pairs_document import (
+    pairs_document,
+    pairs_from_document,
+    people_label,
 )
 from pytest_llmjudge.kinds.pairs_summary import (
     WIN_RATE,
     pairs_page,
     pairs_summary,
-    summary_without_overlap,
 )
 from pytest_llmjudge.kinds.plain import (
-    plain_gates,
-    plain_judge,
-    record_texts,
-    rounded,
-    rounded_fields,
     with_response,
 )
+from pytest_llmjudge.kinds.read_back import joined_gates, joined_samples, most_run
 from pytest_llmjudge.kinds.records import (
     RecordRun,
     RecordSuite,
@@ -47,10 +46,7 @@ from pytest_llmjudge.preference import win_rate
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
 from pytest_llmjudge.win_rate import (
     SCORES,
-    Compared,
     decide_win_rate,
-    is_win_rate_within_noise,
-    summarise,
     summary_of,
     with_agreement,
 )
@@ -60,7 +56,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_llmjudge import suites
-    from pytest_llmjudge.data import Entry, Preference, Record, Rule
+    from pytest_llmjudge.data import Comparison, Entry, GateResult, Preference, Record, Rule
     from pytest_llmjudge.data.page import SuitePage
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.generation.base import Model
@@ -119,25 +115,18 @@ class _Pairs(Kind[PreferenceResult]):
             decide=lambda row: "error" if row.get("winner") is None else "passed",
             read=records_reader(facts, pairing["field"]),
         )
-        results = tuple(_pair_result(record, row) for record, row in rows)
+        results = [_pair_result(record, row) for record, row in rows]
         judge = None if facts["judge"] is None else dict(facts["judge"])
-        label = f"people ({pairing['votes']})" if judge is None else judge.pop("label")
-        return PreferenceResult(
+        label = people_label(pairing["votes"]) if judge is None else judge.pop("label")
+        return _suite_result(
+            facts,
+            results,
+            gathered.gates,
             name=gathered.name,
-            path=facts["path"],
             checkpoint=gathered.checkpoint,
-            against=AgainstReference(**pairing["against"]),
-            votes=pairing["votes"],
             judge=None if judge is None else JudgeIdentity(**judge),
             judge_label=label,
-            total=facts["total"],
-            pairs=results,
-            gates=gathered.gates,
-            min_win_rate=facts["min_win_rate"],
-            outcome=_outcome(gathered, results),
             check=None if gathered.check is None else PairCheck(**gathered.check),
-            responses=facts["responses"],
-            groups=facts["groups"],
             overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
         )
 
@@ -156,48 +145,47 @@ class _Pairs(Kind[PreferenceResult]):
 
     def document(self, result: PreferenceResult, judge: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return a suite's part of a results file."""
-        summary = summary_of(result.pairs)
-        # Of a part of the pairs there is no win rate: those without a winner may all be lost.
-        is_whole = summary.pairs == result.total
-        interval = summary.interval if is_whole else None
-        document: dict[str, Any] = {
-            "name": result.name,
-            "kind": self.name,
-            "checkpoint": asdict(result.checkpoint) if result.checkpoint is not None else None,
-            "responses": result.responses,
-            "against": asdict(result.against),
-            "votes": result.votes,
-        }
-        own = None if result.judge is None else plain_judge(result.judge)
-        # Where people decide, the run's judge is not theirs.
-        if own != judge or own is None:
-            document["judge"] = own
-        if result.groups is not None:
-            document["groups"] = result.groups
-        rest = summary_without_overlap(result)
-        document |= saved_overlap(result.overlap, "win_rate", rest.win_rate, rest.interval)
-        return document | {
-            "total": result.total,
-            "scored": summary.pairs,
-            "unscored": result.total - summary.pairs,
-            "wins": summary.wins,
-            "ties": summary.ties,
-            "losses": summary.losses,
-            "win_rate": rounded(summary.win_rate) if is_whole else None,
-            "standard_error": rounded(summary.standard_error) if is_whole else None,
-            "ci95": None if interval is None else [round(bound, 4) for bound in interval],
-            "length_controlled": rounded(summary.length_controlled) if is_whole else None,
-            "asked": summary.asked,
-            "flips": rounded(summary.flips),
-            "mean_length": summary.mean_length and [round(mean, 1) for mean in summary.mean_length],
-            "min_win_rate": result.min_win_rate,
-            "outcome": result.outcome,
-            "within_noise": is_whole and is_win_rate_within_noise(summary, result.min_win_rate),
-            "check": rounded_fields(result.check),
-            "agreement": rounded_fields(result.agreement),
-            "gates": plain_gates(result.gates),
-            "records": [_plain_pair(pair) for pair in result.pairs],
-        }
+        return pairs_document(result, judge)
+
+    def from_document(
+        self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None
+    ) -> PreferenceResult:
+        """Return a suite of a results file as the result that was written."""
+        return pairs_from_document(suite, judge)
+
+    def joined(
+        self, shards: Sequence[PreferenceResult], facts: Mapping[str, Any]
+    ) -> PreferenceResult:
+        """Return what the shards of a run found of a suite as one result."""
+        # What a judge makes of known pairs is one thing for all: its worst is what it is.
+        shards = sorted(shards, key=_fitness)
+        # One of which nothing ran may not have seen a model or a judge of the user's own.
+        seen = most_run(shards, lambda shard: shard.pairs)
+        return _suite_result(
+            facts,
+            joined_samples((one.pairs for one in shards), lambda one: one.record.id),
+            joined_gates(shards, facts["gates"]),
+            name=seen.name,
+            checkpoint=seen.checkpoint,
+            judge=seen.judge,
+            judge_label=seen.judge_label,
+            check=shards[0].check,
+            overlap=shards[0].overlap,
+        )
+
+    def decide(self, gate: str, result: PreferenceResult, facts: Mapping[str, Any]) -> Decision:  # noqa: ARG002
+        """Decide the gate over the win rate from a result alone."""
+        return _decide(result.pairs, facts["min_win_rate"])
+
+    def decided(
+        self,
+        result: PreferenceResult,
+        gates: Sequence[GateResult],
+        comparison: Comparison | None,  # noqa: ARG002  # pairs have no baseline
+    ) -> PreferenceResult:
+        """Return a joined result with the gates that decide over all of it, and its outcome."""
+        outcome = _outcome(result.pairs, result.total, gates)
+        return replace(result, gates=tuple(gates), outcome=outcome)
 
     def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
         """Yield which figures are not those of the pairs."""
@@ -330,19 +318,13 @@ class _PairSuite(RecordSuite[_Preferred]):
         return {**row, "thoughts": preferred.thoughts} if preferred.thoughts else row
 
     def decide(self, gate: str, samples: Sequence[Sample[_Preferred]]) -> Decision:  # noqa: ARG002
-        pairs: list[Compared] = []
-        groups: list[str | None] = []
-        causes: dict[str, str] = {}
-        for sample in samples:
-            preferred = sample.value
-            if sample.error is not None or preferred is None or preferred.pair is None:
-                causes[sample.id] = str(sample.error)
-            else:
-                preference = preferred.preference
-                pairs.append((str(preference.winner), preference.orders, *preferred.pair))
-                groups.append(preferred.record.group)
-        figures = summarise(pairs, groups)
-        return decide_win_rate(figures, self.pairing.min_win_rate, causes, len(samples))
+        return _decide(list(map(self._known, samples)), self.pairing.min_win_rate)
+
+    def _known(self, sample: Sample[_Preferred]) -> PairResult:
+        """Return what is known of a pair, without an outcome."""
+        row = {"error": sample.error, **(self.row(sample) or {})}
+        row.pop("group", None)
+        return _pair_result(self.record(sample.id), {**row, "outcome": "not run"})
 
     def fixtures(self, value: _Preferred) -> dict[str, object]:
         response = None if value.pair is None else value.pair.a
@@ -406,26 +388,42 @@ def _pair_result(record: Record, row: Mapping[str, Any]) -> PairResult:
     return PairResult(record, **fields)
 
 
-def _plain_pair(pair: PairResult) -> dict[str, Any]:
-    document: dict[str, Any] = {
-        **record_texts(pair.record),
-        "model_response": pair.model_response,
-        "against_response": pair.against_response,
-        "winner": pair.winner,
-        "orders": list(pair.orders),
-        "replies": list(pair.replies),
-        "error": pair.error,
-        "outcome": pair.outcome,
-    }
-    if pair.cause is not None:
-        document["cause"] = pair.cause
-    if pair.thoughts:
-        document["thoughts"] = pair.thoughts
-    return document
+def _decide(pairs: Sequence[PairResult], min_win_rate: float) -> Decision:
+    """Decide over all pairs of a suite; their outcomes play no part."""
+    causes = {pair.record.id: str(pair.error) for pair in pairs if pair.winner is None}
+    return decide_win_rate(summary_of(pairs), min_win_rate, causes, len(pairs))
 
 
-def _outcome(gathered: Gathered, pairs: Sequence[PairResult]) -> str:
-    if sum(pair.winner is not None for pair in pairs) < gathered.facts["total"]:
+def _fitness(shard: PreferenceResult) -> tuple[int, float]:
+    """Return by what shards are ordered, the one whose judge is the worst first."""
+    check = shard.check
+    return (2, 0.0) if check is None else (int(check.fit), check.reference or 0.0)
+
+
+def _suite_result(
+    facts: Mapping[str, Any],
+    pairs: Sequence[PairResult],
+    gates: tuple[GateResult, ...],
+    **others: Any,  # noqa: ANN401  # its fields
+) -> PreferenceResult:
+    """Return a result of a suite's facts, its pairs and its gates, and what those do not say."""
+    pairing = facts["pairing"]
+    return PreferenceResult(
+        path=facts["path"],
+        against=AgainstReference(**pairing["against"]),
+        votes=pairing["votes"],
+        total=facts["total"],
+        pairs=tuple(pairs),
+        gates=gates,
+        min_win_rate=facts["min_win_rate"],
+        outcome=_outcome(pairs, facts["total"], gates),
+        responses=facts["responses"],
+        groups=facts["groups"],
+        **others,
+    )
+
+
+def _outcome(pairs: Sequence[PairResult], total: int, gates: Sequence[GateResult]) -> str:
+    if sum(pair.winner is not None for pair in pairs) < total:
         return "incomplete"
-    outcomes = {pair.outcome for pair in pairs} | {gate.outcome for gate in gathered.gates}
-    return whole_outcome(outcomes)
+    return whole_outcome({pair.outcome for pair in pairs} | {gate.outcome for gate in gates})

@@ -24,6 +24,7 @@ __all__ = [
     "plain_criteria",
     "plain_gates",
     "plain_judge",
+    "plain_label",
     "record_texts",
     "rounded",
     "rounded_fields",
@@ -37,6 +38,13 @@ def plain_judge(judge: JudgeIdentity) -> dict[str, Any]:
     if not judge.answers_as:
         del plain["answers_as"]
     return plain
+
+
+def plain_label(label: str, judge: JudgeIdentity) -> dict[str, Any]:
+    """Return a judge's label by its key, where it says something else than the judge's identity."""
+    from pytest_llmjudge.judging.judge import identity_label
+
+    return {} if label == identity_label(judge) else {"judge_label": label}
 
 
 def record_texts(record: Record) -> dict[str, Any]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import JudgeIdentity
 from pytest_llmjudge.generation.base import LocalModel
 from pytest_llmjudge.generation.factory import make_model
 from pytest_llmjudge.judging.context import context_for
-from pytest_llmjudge.judging.judge import Judge, judge_of, make_judge
+from pytest_llmjudge.judging.judge import CUSTOM, Judge, identity_label, judge_of, make_judge
 from pytest_llmjudge.pipeline.answering import JUDGE_NAME, AnsweringName
 from pytest_llmjudge.pipeline.judge_pool import JudgePool, Slots
 from pytest_llmjudge.pipeline.local_judge import MOST_TOGETHER, LocalJudge, settings_of_judge
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
 
-__all__ = ["CUSTOM", "JudgeResources", "judge_facts", "judge_identity"]
+__all__ = ["JudgeResources", "judge_facts", "judge_identity"]
 
-CUSTOM: Final = "custom"
 """The backend of a judge of the user's own."""
 
 
@@ -203,5 +202,4 @@ def judge_facts(judge: JudgeLike | None) -> dict[str, Any]:
         JudgeError: As :func:`judge_identity`.
     """
     identity = judge_identity(judge)
-    label = judge.label if isinstance(judge, Judge) else f"{identity.model} (custom)"
-    return {**asdict(identity), "label": label}
+    return {**asdict(identity), "label": identity_label(identity)}

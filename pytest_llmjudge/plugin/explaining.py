@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import LlmJudgeError, printable
+from pytest_llmjudge.judging.judge import CUSTOM
 from pytest_llmjudge.kinds import kind_named
-from pytest_llmjudge.pipeline.judge_resources import CUSTOM
 from pytest_llmjudge.plugin.reports import ATTRIBUTE
 from pytest_llmjudge.settings import EMBEDDED
 

@@ -11,8 +11,9 @@ from pytest_llmjudge.errors import LlmJudgeError
 from pytest_llmjudge.gates import TEARDOWN_FAILED, with_break
 from pytest_llmjudge.kinds import all_kinds, kind_named
 from pytest_llmjudge.kinds.base import NOT_RUN, Gathered, SampleReport
+from pytest_llmjudge.kinds.read_back import comparison_from_plain
 from pytest_llmjudge.pipeline.answering import JUDGE_NAME, answering_name
-from pytest_llmjudge.plugin.reports import ATTRIBUTE, comparison_from_plain
+from pytest_llmjudge.plugin.reports import ATTRIBUTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -83,7 +84,9 @@ class Ledger:
             item, payload["outcome"], payload["reason"], payload.get("cause")
         )
         if "comparison" in payload:
-            page.comparison = comparison_from_plain(payload["comparison"])
+            plain = payload["comparison"]
+            measure = kind_named(plain["kind"]).measure
+            page.comparison = comparison_from_plain(plain, measure)
         if "details" in payload:
             page.details[item] = payload["details"]
 

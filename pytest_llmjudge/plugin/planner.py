@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.generation.checkpoint_info import is_adapter
 from pytest_llmjudge.generation.factory import takes_tokenizer
+from pytest_llmjudge.judging.judge import CUSTOM
 from pytest_llmjudge.kinds.base import JUDGE_CHECK
 from pytest_llmjudge.kinds.markers import ASK_MODEL, MARKERS
-from pytest_llmjudge.pipeline.judge_resources import CUSTOM, judge_facts
+from pytest_llmjudge.pipeline.judge_resources import judge_facts
 from pytest_llmjudge.pipeline.models import is_judge_of_itself
 from pytest_llmjudge.pipeline.resources import MAIN
 from pytest_llmjudge.plugin.cases import FIXTURE, Case, case_of

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from _pytest.skipping import xfailed_key
 
-from pytest_llmjudge.data import Comparison, CorrectedChange, Flip, Grouped, Rule
 from pytest_llmjudge.gates import XPASSED
-from pytest_llmjudge.kinds import kind_named
 from pytest_llmjudge.kinds.plain import plain_comparison
 from pytest_llmjudge.plugin.cases import DECIDED, READY, case_of
 from pytest_llmjudge.sharding import MERGED
@@ -17,7 +15,7 @@ from pytest_llmjudge.sharding import MERGED
 if TYPE_CHECKING:
     from pytest_llmjudge.plugin.cases import Ready
 
-__all__ = ["ATTRIBUTE", "attach", "comparison_from_plain"]
+__all__ = ["ATTRIBUTE", "attach"]
 
 ATTRIBUTE = "llm_judge"
 
@@ -78,25 +76,6 @@ def _xfail_strict(item: pytest.Item) -> bool | None:
 def _comparison(ready: Ready | None) -> dict[str, Any]:
     compared = None if ready is None else ready.comparison
     return {} if compared is None else {"comparison": plain_comparison(compared)}
-
-
-def comparison_from_plain(plain: dict[str, Any]) -> Comparison:
-    """Make a comparison of what xdist carried."""
-    values, grouped, corrected = dict(plain), plain.get("grouped"), plain.get("corrected")
-    measure = kind_named(values.pop("kind")).measure
-    assert measure is not None  # noqa: S101  # it was compared
-    return Comparison(
-        **{
-            **values,
-            "measure": measure,
-            "interval": plain["interval"] and tuple(plain["interval"]),
-            "bounds": plain["bounds"] and tuple(plain["bounds"]),
-            "rule": Rule(**plain["rule"]),
-            "flips": tuple(Flip(**flip) for flip in plain["flips"]),
-            "grouped": None if grouped is None else Grouped(**grouped),
-            "corrected": None if corrected is None else CorrectedChange(**corrected),
-        }
-    )
 
 
 def _outcome(report: pytest.TestReport) -> str:
