@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from pytest_llmjudge.accuracy import decide_share, share_of
 from pytest_llmjudge.data import Entry, Side
@@ -36,6 +36,14 @@ from pytest_llmjudge.kinds.overlap import (
     saved_overlap,
 )
 from pytest_llmjudge.kinds.plain import plain_comparison, plain_gates, record_texts
+from pytest_llmjudge.kinds.read_back import (
+    checkpoint_from_document,
+    comparison_from_plain,
+    gates_from_document,
+    joined_gates,
+    joined_samples,
+    record_from_document,
+)
 from pytest_llmjudge.kinds.records import RecordSuite, settled
 from pytest_llmjudge.questions.base import ExactQuestion
 from pytest_llmjudge.rules import rule_of
@@ -57,7 +65,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge import suites
     from pytest_llmjudge.accuracy import Share
-    from pytest_llmjudge.data import Measure, Record, Rule
+    from pytest_llmjudge.data import Comparison, GateResult, Measure, Record, Rule
     from pytest_llmjudge.data.page import SuitePage
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.kinds.base import Gathered, Marked, Sample, Suite
@@ -144,11 +152,13 @@ class AccuracyKind(Kind[AccuracyResult]):
 
     Attributes:
         by: What categories are called, where no field is named.
+        asked_as: Keys of its part of a results file that say how records are asked.
     """
 
     asks_judge = False
     figure = Figure(ACCURACY, digits=4, interval_digits=4)
     by: ClassVar[str] = "category"
+    asked_as: ClassVar[tuple[str, ...]]
     measure: ClassVar[Measure]
     keywords: ClassVar[Mapping[str, Callable[[str, object], object]]]
 
@@ -196,8 +206,34 @@ class AccuracyKind(Kind[AccuracyResult]):
         """
 
     @abstractmethod
-    def plain_record(self, one: AnsweredRecord, terms: Mapping[str, Any]) -> dict[str, Any]:
+    def own_category(self, record: Record, terms: Mapping[str, Any]) -> str | None:
+        """Return the category of a record, where the marker names no field.
+
+        Args:
+            record: As it was read.
+            terms: How the records are asked, as a results file has it.
+        """
+
+    def asked(self, record: Record, terms: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        """Return what a record asks beside its texts, as a results file has it.
+
+        Args:
+            record: As it was read.
+            terms: How the records are asked, as a results file has it.
+        """
+        return {}
+
+    @abstractmethod
+    def plain_record(self, one: AnsweredRecord) -> dict[str, Any]:
         """Return what a results file has of a record beside its texts and what became of it."""
+
+    @abstractmethod
+    def saved_facts(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is kept of a record of a results file: of :meth:`plain_record`."""
+
+    @abstractmethod
+    def saved_expected(self, record: Mapping[str, Any]) -> str:
+        """Return the right answer to a record of a results file, as people read it."""
 
     @abstractmethod
     def saved_answer(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> str | None:
@@ -219,7 +255,7 @@ class AccuracyKind(Kind[AccuracyResult]):
         """Return all that a record of a results file asks, as :meth:`AccuracySuite.pairing`."""
         return content_of(saved_content(record))
 
-    def shown_record(self, one: AnsweredRecord, terms: Mapping[str, Any]) -> Record:  # noqa: ARG002
+    def shown_record(self, one: AnsweredRecord) -> Record:
         """Return a record as the HTML page shows it."""
         return one.record
 
@@ -242,6 +278,10 @@ class AccuracyKind(Kind[AccuracyResult]):
 
         read = self.reader(facts)
         rows = settled(gathered, suite, whole=whole, measure="correct", decide=decide, read=read)
+        terms = facts["terms"]
+        if whole:
+            # Of a record that was not run nothing else knows it.
+            rows = ((record, self._with_question(record, row, facts)) for record, row in rows)
         records = tuple(_answered_record(record, row) for record, row in rows)
         return AccuracyResult(
             kind=self.name,
@@ -249,16 +289,25 @@ class AccuracyKind(Kind[AccuracyResult]):
             path=facts["path"],
             checkpoint=gathered.checkpoint,
             total=facts["total"],
-            terms=facts["terms"],
+            terms=terms,
             limits=limits,
             records=records,
             categories=by_category(facts["categories"], limits, records),
             gates=gathered.gates,
-            outcome=_outcome(gathered, records),
+            outcome=_outcome(facts["total"], records, gathered.gates),
             comparison=gathered.comparison,
             overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
             groups=facts["groups"],
         )
+
+    def _with_question(
+        self, record: Record, row: Mapping[str, Any], facts: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Add to what became of a record what it asks, and its category."""
+        terms, by = facts["terms"], facts["limits"]["by"]
+        category = self.own_category(record, terms) if by is None else category_of(record, by)
+        asked = {**self.asked(record, terms), **row.get("facts", {})}
+        return {**row, "facts": asked, "category": category}
 
     def document(self, result: AccuracyResult, judge: Mapping[str, Any] | None) -> dict[str, Any]:  # noqa: ARG002  # nobody judges what is right
         """Return a suite's part of a results file."""
@@ -301,19 +350,104 @@ class AccuracyKind(Kind[AccuracyResult]):
             "within_noise": share is not None and share.is_within_noise(limits.min_accuracy),
             "baseline": result.comparison and plain_comparison(result.comparison),
             "gates": plain_gates(result.gates),
-            "records": [self._plain_record(one, result.terms) for one in result.records],
+            "records": [self._plain_record(one) for one in result.records],
         }
 
-    def _plain_record(self, one: AnsweredRecord, terms: Mapping[str, Any]) -> dict[str, Any]:
+    def _plain_record(self, one: AnsweredRecord) -> dict[str, Any]:
         document = {
             **record_texts(one.record),
-            **self.plain_record(one, terms),
+            **self.plain_record(one),
             "correct": one.correct,
             "error": one.error,
             "outcome": one.outcome,
         }
         more = {"cause": one.cause, "category": one.category}
         return document | {name: value for name, value in more.items() if value is not None}
+
+    def from_document(
+        self,
+        suite: Mapping[str, Any],
+        judge: Mapping[str, Any] | None,  # noqa: ARG002  # nobody judges what is right
+    ) -> AccuracyResult:
+        """Return a suite of a results file as a result."""
+        saved, by = suite.get("categories", {}), suite.get("by")
+        least = {name: one["min_accuracy"] for name, one in saved.items()}
+        limits = AccuracyLimits(
+            suite["min_accuracy"],
+            {name: value for name, value in least.items() if value is not None},
+            suite["every_right"],
+            None if by == self.by else by,
+        )
+        records = tuple(self._from_document(record, suite) for record in suite["records"])
+        return AccuracyResult(
+            kind=self.name,
+            name=suite["name"],
+            path=suite["data"],
+            checkpoint=checkpoint_from_document(suite),
+            total=suite["total"],
+            terms={name: suite[name] for name in self.asked_as},
+            limits=limits,
+            records=records,
+            categories=by_category(
+                {name: one["total"] for name, one in saved.items()}, limits, records
+            ),
+            gates=gates_from_document(suite),
+            outcome=suite["outcome"],
+            comparison=comparison_from_plain(suite.get("baseline"), self.measure),
+            overlap=overlap_from_plain(suite.get(OVERLAP)),
+            groups=suite.get("groups"),
+        )
+
+    def _from_document(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> AnsweredRecord:
+        is_answered = record["correct"] is not None
+        return AnsweredRecord(
+            record_from_document(record),
+            facts=self.saved_facts(record, suite),
+            correct=record["correct"],
+            shown=(self.saved_answer(record, suite) or "") if is_answered else "",
+            expected=self.saved_expected(record) if is_answered else "",
+            error=record["error"],
+            outcome=record["outcome"],
+            cause=record.get("cause"),
+            category=record.get("category"),
+        )
+
+    def joined(
+        self,
+        shards: Sequence[AccuracyResult],
+        facts: Mapping[str, Any],
+    ) -> AccuracyResult:
+        """Return what the shards of a run found of a suite as one result."""
+        first = shards[0]
+        records = joined_samples((one.records for one in shards), lambda one: one.record.id)
+        totals = {one.name: one.total for one in first.categories}
+        result = replace(
+            first, records=records, categories=by_category(totals, first.limits, records)
+        )
+        return self.decided(result, joined_gates(shards, facts["gates"]), None)
+
+    def decide(
+        self,
+        gate: str,
+        result: AccuracyResult,
+        facts: Mapping[str, Any],  # noqa: ARG002  # the result has them
+    ) -> Decision:
+        """Decide over all records, or those of a category."""
+        decided = (
+            _Decided(one.record.id, one.category, one.correct, one.error, one.record.group)
+            for one in result.records
+        )
+        return _decide(gate, decided, result.limits)
+
+    def decided(
+        self,
+        result: AccuracyResult,
+        gates: Sequence[GateResult],
+        comparison: Comparison | None,
+    ) -> AccuracyResult:
+        """Return a joined result with its gates, and its outcome."""
+        outcome = _outcome(result.total, result.records, gates)
+        return replace(result, gates=tuple(gates), comparison=comparison, outcome=outcome)
 
     def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
         """Yield which figures are not those of the records."""
@@ -328,7 +462,12 @@ class AccuracyKind(Kind[AccuracyResult]):
         answered = [record["correct"] for record in records if record["correct"] is not None]
         yield from counted(suite, len(records), len(answered))
         yield from _wrong_share(suite, answered, suite["total"])
-        for name, figures in suite.get("categories", {}).items():
+        categories = suite.get("categories", {})
+        for record in records:
+            name = record.get("category")
+            if name is not None and name not in categories:
+                yield f'{record["id"]}: its "category" is none of the suite\'s'
+        for name, figures in categories.items():
             own = [
                 record["correct"]
                 for record in records
@@ -382,9 +521,7 @@ class AccuracyKind(Kind[AccuracyResult]):
         before: Mapping[str, Entry],
     ) -> SuitePage:
         """Return what the HTML page shows of a suite beside its summary."""
-        shown = tuple(
-            replace(one, record=self.shown_record(one, result.terms)) for one in result.records
-        )
+        shown = tuple(replace(one, record=self.shown_record(one)) for one in result.records)
         return accuracy_page(replace(result, records=shown), self.own_figures(result), before)
 
     def entries_before(self, baseline: SavedRun, result: AccuracyResult) -> dict[str, Entry]:
@@ -393,7 +530,7 @@ class AccuracyKind(Kind[AccuracyResult]):
         if side.terms != self.compared(result.terms):
             return {}
         old = {(entry.id, entry.content): entry for entry in side.entries}
-        asked = (self._plain_record(one, result.terms) for one in result.records)
+        asked = map(self._plain_record, result.records)
         keys = ((record["id"], self.saved_pairing(record)) for record in asked)
         return {key[0]: old[key] for key in keys if key in old}
 
@@ -414,11 +551,13 @@ class AccuracySuite(RecordSuite[Given]):
     def __init__(self, loaded: suites.Suite, limits: AccuracyLimits) -> None:
         super().__init__(loaded)
         self.limits = limits
-        self._by_gate = {gate_of(name): name for name in limits.min_accuracies}
         records = loaded.records
-        own = [self.own_category(record) for record in records]
+        own = [self.kind.own_category(record, self.asked_as()) for record in records]
         wanted = limits.min_accuracies
         check_categories(loaded.name, records, limits.by, wanted, keyword="min_accuracy", own=own)
+        if limits.by is not None:
+            own = [category_of(record, limits.by) for record in records]
+        self._categories = dict(zip(self.samples, own, strict=True))
 
     @abstractmethod
     def asked_as(self) -> dict[str, Any]:
@@ -427,10 +566,6 @@ class AccuracySuite(RecordSuite[Given]):
     @abstractmethod
     def plain(self, value: Given) -> dict[str, Any]:
         """Return what the kind keeps of an answer as plain data."""
-
-    @abstractmethod
-    def own_category(self, record: Record) -> str | None:
-        """Return the category of a record, where the marker names no field."""
 
     def pairing(self, record: Record) -> str:
         """Return all that a record asks, for pairing it with itself."""
@@ -443,16 +578,16 @@ class AccuracySuite(RecordSuite[Given]):
     def gates(self, settings: Settings) -> tuple[list[str], list[str]]:
         """Name the gates over its data, and those over its accuracies and its baseline."""
         average, *others = gates_over_all(settings)
-        return list(self.data_gates), [average, *self._by_gate, *others]
+        return list(self.data_gates), [average, *map(gate_of, self.limits.min_accuracies), *others]
 
     def row(self, sample: Sample[Given]) -> dict[str, Any] | None:
         """Return what is known of a record as plain data."""
-        value, record = sample.value, self.record(sample.id)
+        value = sample.value
         row: dict[str, Any] = {
             "correct": None,
             "error": sample.error,
             "cause": sample.cause,
-            "category": self._category(record),
+            "category": self._categories[sample.id],
             **self._group_in_row(sample.id),
         }
         if value is not None:
@@ -466,21 +601,17 @@ class AccuracySuite(RecordSuite[Given]):
 
     def decide(self, gate: str, samples: Sequence[Sample[Given]]) -> Decision:
         """Decide over all records, or those of a category: each has an answer, enough are right."""
-        category, least = self._by_gate.get(gate), self.limits.min_accuracy
-        if category is not None:
-            samples = [one for one in samples if self._category(self.record(one.id)) == category]
-            least = self.limits.min_accuracies[category]
-        causes = {one.id: one.error for one in samples if one.error is not None}
-        if causes:
-            return unscored(list(causes), len(samples), causes, "records", ACCURACY)
-        right = [one.value.is_right for one in samples if one.value is not None]
-        share = share_of(right, group_numbers(self.record(one.id).group for one in samples))
-        assert share is not None  # noqa: S101  # no suite and no category is empty
-        return decide_share(share, least)
-
-    def _category(self, record: Record) -> str | None:
-        by = self.limits.by
-        return self.own_category(record) if by is None else category_of(record, by)
+        decided = (
+            _Decided(
+                one.id,
+                self._categories[one.id],
+                None if one.error is not None or one.value is None else one.value.is_right,
+                one.error,
+                self.record(one.id).group,
+            )
+            for one in samples
+        )
+        return _decide(gate, decided, self.limits)
 
     def decide_sample(self, value: Given) -> Decision:
         """Decide over a record: right or wrong, it passes unless each has to be right."""
@@ -529,12 +660,42 @@ class AccuracySuite(RecordSuite[Given]):
         return self.kind.side(self.name, entries, self.asked_as())
 
     def _limits(self) -> dict[str, Any]:
-        names = (self._category(record) for record in self.loaded.records)
+        names = self._categories.values()
         return {
             "limits": self.limits._asdict(),
             "terms": self.asked_as(),
             "categories": dict(Counter(name for name in names if name is not None)),
         }
+
+
+class _Decided(NamedTuple):
+    """What a gate knows of a record."""
+
+    id: str
+    category: str | None
+    is_right: bool | None
+    error: str | None
+    group: str | None
+
+
+def _decide(gate: str, records: Iterable[_Decided], limits: AccuracyLimits) -> Decision:
+    """Decide over all records, or those of a category: each has an answer, enough are right.
+
+    Args:
+        gate: Over the accuracy of the suite, or of a category.
+        records: Of the suite.
+        limits: What is asked of it.
+    """
+    asked, least = list(records), limits.min_accuracy
+    for category, of_category in limits.min_accuracies.items():
+        if gate == gate_of(category):
+            asked, least = [one for one in asked if one.category == category], of_category
+    causes = {one.id: str(one.error) for one in asked if one.is_right is None}
+    if causes:
+        return unscored(list(causes), len(asked), causes, "records", ACCURACY)
+    share = share_of([bool(one.is_right) for one in asked], group_numbers(o.group for o in asked))
+    assert share is not None  # noqa: S101  # no suite and no category is empty
+    return decide_share(share, least)
 
 
 def accuracy_limits(keywords: Mapping[str, Any]) -> AccuracyLimits:
@@ -660,8 +821,7 @@ def _wrong_share(figures: Mapping[str, Any], right: Sequence[bool], total: int) 
     yield from differs(figures, ACCURACY, sum(right) / total if is_whole else None)
 
 
-def _outcome(gathered: Gathered, records: Sequence[AnsweredRecord]) -> str:
-    if sum(one.correct is not None for one in records) < gathered.facts["total"]:
+def _outcome(total: int, records: Sequence[AnsweredRecord], gates: Sequence[GateResult]) -> str:
+    if sum(one.correct is not None for one in records) < total:
         return "incomplete"
-    outcomes = {one.outcome for one in records} | {gate.outcome for gate in gathered.gates}
-    return whole_outcome(outcomes)
+    return whole_outcome({one.outcome for one in records} | {gate.outcome for gate in gates})

@@ -64,6 +64,10 @@ _EXAMPLE: Final = 'llm_choices("arc.jsonl", preset="arc_easy", min_accuracy=0.4)
 _ROUNDING: Final = 1e-6
 """By which log-probabilities of a results file may be wrong."""
 _TERMS: Final = ("preset", "mode", "shots", "shots_digest", "metric")
+_OF_RECORD: Final = (
+    *("choices", "answer", "prediction", "prediction_norm", "logprobs", "shots", "is_cut"),
+)
+"""What a results file has of a question beside its texts; from the third on of an answer."""
 _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     "preset": check_choice(*CHOICE_PRESETS),
     "mode": check_choice(*CHOICE_MODES),
@@ -89,6 +93,7 @@ class _ChoicesKind(AccuracyKind):
     )
     keywords = _KEYWORDS
     by: ClassVar[str] = "subject"
+    asked_as = ("preset", "mode", "fields", "shots", "shots_digest", "metric", "chance")
     settings = ("data", *_TERMS, "by", "min_accuracy", "every_right")
 
     def read(
@@ -129,15 +134,26 @@ class _ChoicesKind(AccuracyKind):
         digest = terms["shots_digest"]
         return {**own, "digest of the shots": digest} if digest else own
 
-    def plain_record(self, one: AnsweredRecord, terms: Mapping[str, Any]) -> dict[str, Any]:
+    def own_category(self, record: Record, terms: Mapping[str, Any]) -> str | None:
+        """Return the subject of a question."""
+        return _form(self.marker, terms).parse(record.fields).subject
+
+    def asked(self, record: Record, terms: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the choices of a question, and the letter of the right one."""
+        question = _form(self.marker, terms).parse(record.fields)
+        return {"choices": list(question.choices), "answer": LETTERS[question.answer]}
+
+    def plain_record(self, one: AnsweredRecord) -> dict[str, Any]:
         """Return what a results file has of a question beside its texts."""
-        question = _form(self.marker, terms).parse(one.record.fields)
-        return {
-            "choices": list(question.choices),
-            "answer": LETTERS[question.answer],
-            **dict.fromkeys(("prediction", "prediction_norm", "logprobs", "shots", "is_cut")),
-            **one.facts,
-        }
+        return {name: one.facts.get(name) for name in _OF_RECORD}
+
+    def saved_facts(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        """Return what is kept of a question of a results file."""
+        return {name: record[name] for name in _OF_RECORD}
+
+    def saved_expected(self, record: Mapping[str, Any]) -> str:
+        """Return the right choice of a record of a results file."""
+        return lettered_choice(record["answer"], record["choices"])
 
     def saved_answer(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> str | None:
         """Return the choice that was taken in a record of a results file."""
@@ -173,11 +189,11 @@ class _ChoicesKind(AccuracyKind):
             chances = [1 / len(record["choices"]) for record in records]
             yield from differs(suite, "chance", math.fsum(chances) / len(chances))
 
-    def shown_record(self, one: AnsweredRecord, terms: Mapping[str, Any]) -> Record:
+    def shown_record(self, one: AnsweredRecord) -> Record:
         """Return a question as the HTML page shows it, with its choices behind their letters."""
-        question = _form(self.marker, terms).parse(one.record.fields)
-        right = lettered_choice(LETTERS[question.answer], question.choices)
-        return replace(one.record, input=_listed(question.choices), output=right)
+        choices = one.facts["choices"]
+        right = lettered_choice(one.facts["answer"], choices)
+        return replace(one.record, input=_listed(choices), output=right)
 
     def own_figures(self, result: AccuracyResult) -> OwnFigures:
         """Return both accuracies and that of chance, and how many prompts lost their beginning."""
@@ -231,9 +247,6 @@ class _ChoicesSuite(AccuracySuite[ChoiceAnswer]):
             "shots": value.shots,
             "is_cut": value.is_cut,
         }
-
-    def own_category(self, record: Record) -> str | None:
-        return self._asked.questions[record.id].subject
 
     def pairing(self, record: Record) -> str:
         question = self._asked.questions[record.id]

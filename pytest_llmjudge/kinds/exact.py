@@ -70,6 +70,7 @@ _KEYWORDS: dict[str, Callable[[str, object], object]] = {
     **ACCURACY_KEYWORDS,
     **RECORD_KEYWORDS,
 }
+_TERMS = ("preset", "extract", "shots", "shots_digest", "max_new_tokens", "responses")
 
 
 class _Exact(AccuracyKind):
@@ -80,9 +81,10 @@ class _Exact(AccuracyKind):
     marker = _MARKER
     measure = Measure("exact", value="accuracy in points", verbs=("right", "wrong"), is_binary=True)
     settings = (
-        *("data", "preset", "extract", "shots", "shots_digest", "max_new_tokens", "responses"),
+        *("data", *_TERMS),
         *("by", "min_accuracy", "every_right"),
     )
+    asked_as = _TERMS
     keywords = _KEYWORDS
 
     def read(
@@ -121,19 +123,43 @@ class _Exact(AccuracyKind):
         digest = terms["shots_digest"]
         return {**own, "digest of the shots": digest} if digest else own
 
-    def plain_record(self, one: AnsweredRecord, terms: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+    def own_category(self, record: Record, terms: Mapping[str, Any]) -> str | None:
+        """Return the category of a record, where the marker names no field."""
+        if terms["preset"] is None:
+            return record.category
+        column = EXACT_PRESETS[terms["preset"]].category
+        return None if column is None else record.label(column)
+
+    def plain_record(self, one: AnsweredRecord) -> dict[str, Any]:
         """Return the response of a record, and what was extracted from it."""
         filters = one.facts.get("filters", {})
         first = next(iter(filters.values()), None)
         return {
             "response": one.facts.get("response"),
             "extracted": None if first is None else first[0],
+            **({} if one.expected in ("", one.record.output) else {"expected": one.expected}),
             "filters": {
                 name: {"extracted": text, "correct": correct}
                 for name, (text, correct) in filters.items()
             },
             **({"is_cut": True} if one.facts.get("is_cut") else {}),
         }
+
+    def saved_facts(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is kept of an answer of a results file."""
+        filters = {
+            name: (one["extracted"], one["correct"]) for name, one in record["filters"].items()
+        }
+        decides = deciding_filter(suite["extract"])
+        if decides in filters:
+            filters = {decides: filters[decides], **filters}
+        is_cut = record.get("is_cut", False)
+        return {"response": record["response"], "filters": filters, "is_cut": is_cut}
+
+    def saved_expected(self, record: Mapping[str, Any]) -> str:
+        """Return what the answer to a record of a results file was compared with."""
+        # Earlier versions did not write what was extracted from a reference.
+        return str(record.get("expected", record["output"]))
 
     def saved_answer(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> str | None:  # noqa: ARG002
         """Return what was answered to a record of a results file."""
@@ -252,13 +278,6 @@ class ExactSuite(AccuracySuite[ExactAnswer]):
     def asked_as(self) -> dict[str, Any]:
         """Return how the records are asked, as a results file has it."""
         return self._asked_as
-
-    def own_category(self, record: Record) -> str | None:
-        """Return the category of a record, where the marker names no field."""
-        if self._form is None:
-            return record.category
-        column = self._form.category
-        return None if column is None else record.label(column)
 
     def no_model(self) -> SettingsError:
         """Return the error that no model under test is named."""

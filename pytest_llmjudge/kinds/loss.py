@@ -37,6 +37,14 @@ from pytest_llmjudge.kinds.overlap import (
     wanted_overlap,
 )
 from pytest_llmjudge.kinds.plain import plain_comparison, plain_gates, record_texts, rounded
+from pytest_llmjudge.kinds.read_back import (
+    checkpoint_from_document,
+    comparison_from_plain,
+    gates_from_document,
+    joined_gates,
+    joined_samples,
+    record_from_document,
+)
 from pytest_llmjudge.kinds.records import (
     RecordSuite,
     check_single_turns,
@@ -111,6 +119,8 @@ _HEADINGS = (
     "outcome",
 )
 _EXCERPTS = ("loss", "record", "instruction", "tokens")
+_OF_ASKING = ("prompt", "end", "stride")
+_LIMITS = ("max_perplexity", "max_loss")
 _EXAMPLE = 'llm_loss("records.json", max_perplexity=4.0)'
 _TEXT = ".txt"
 _LONGEST_WINDOW = 4096
@@ -290,10 +300,7 @@ class _LossKind(Kind[LossResult]):
     asks_judge = False
     measure = _MEASURE
     figure = Figure("loss", digits=4, interval_digits=4)
-    settings = (
-        *("data", "prompt", "end", "stride", "tokenizer"),
-        *("max_perplexity", "max_loss"),
-    )
+    settings = ("data", *_OF_ASKING, "tokenizer", *_LIMITS)
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and load its records or its text."""
@@ -333,7 +340,7 @@ class _LossKind(Kind[LossResult]):
             limits=limits,
             records=records,
             gates=gathered.gates,
-            outcome=_outcome(gathered, records),
+            outcome=_outcome(facts["total"], records, gathered.gates),
             comparison=gathered.comparison,
             groups=facts["groups"],
             overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
@@ -381,6 +388,59 @@ class _LossKind(Kind[LossResult]):
                 "within_noise": is_within_noise(bounds, result.limits["max_perplexity"]),
             }
         return document
+
+    def from_document(
+        self,
+        suite: Mapping[str, Any],
+        judge: Mapping[str, Any] | None,  # noqa: ARG002  # nobody judges a loss
+    ) -> LossResult:
+        """Return a suite of a results file as a result."""
+        tokenizer = suite["tokenizer"]
+        return LossResult(
+            name=suite["name"],
+            path=suite["data"],
+            checkpoint=checkpoint_from_document(suite),
+            total=suite["total"],
+            # Files of earlier versions have no prompt.
+            terms={name: suite[name] for name in _OF_ASKING if name in suite},
+            limits={name: suite[name] for name in _LIMITS},
+            records=tuple(
+                _loss_record(record_from_document(record), {**record, "tokenizer": tokenizer})
+                for record in suite["records"]
+            ),
+            gates=gates_from_document(suite),
+            outcome=suite["outcome"],
+            comparison=comparison_from_plain(suite.get("baseline"), self.measure),
+            overlap=overlap_from_plain(suite.get(OVERLAP)),
+            groups=suite.get("groups"),
+        )
+
+    def joined(
+        self,
+        shards: Sequence[LossResult],
+        facts: Mapping[str, Any],
+    ) -> LossResult:
+        """Return what the shards of a run found of a suite as one result."""
+        records = joined_samples((one.records for one in shards), lambda one: one.record.id)
+        result = replace(shards[0], records=records)
+        return self.decided(result, joined_gates(shards, facts["gates"]), None)
+
+    def decide(
+        self,
+        gate: str,  # noqa: ARG002  # there is one
+        result: LossResult,
+        facts: Mapping[str, Any],  # noqa: ARG002  # the result has them
+    ) -> Decision:
+        """Decide over all records by their perplexity."""
+        causes = {one.record.id: str(one.error) for one in result.records if one.loss is None}
+        return _decide_perplexity(result.losses, causes, result.limits["max_perplexity"])
+
+    def decided(
+        self, result: LossResult, gates: Sequence[GateResult], comparison: Comparison | None
+    ) -> LossResult:
+        """Return a joined result with its gates, and its outcome."""
+        outcome = _outcome(result.total, result.records, gates)
+        return replace(result, gates=tuple(gates), comparison=comparison, outcome=outcome)
 
     def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
         """Yield which figures are not those of the records."""
@@ -499,7 +559,7 @@ class _LossSuite(RecordSuite[Loss]):
         self.end: bool = keywords.get("end", True)
         self.stride: int | None = keywords.get("stride")
         self.is_text = loaded.path.suffix == _TEXT
-        self.limits = {name: keywords.get(name) for name in ("max_perplexity", "max_loss")}
+        self.limits = {name: keywords.get(name) for name in _LIMITS}
 
     def prompt(self, record: Record, model: object) -> Prompt:
         """Return what the model under test reads before a record's reference."""
@@ -545,11 +605,9 @@ class _LossSuite(RecordSuite[Loss]):
         }
 
     def decide(self, gate: str, samples: Sequence[Sample[Loss]]) -> Decision:  # noqa: ARG002
-        causes = {sample.id: sample.error for sample in samples if sample.error is not None}
-        if causes:
-            return unscored(list(causes), len(samples), causes, "records", PERPLEXITY)
         losses = [sample.value for sample in samples if sample.value is not None]
-        return _decide_perplexity(_pool(losses), len(losses), self.limits["max_perplexity"])
+        causes = {sample.id: sample.error for sample in samples if sample.error is not None}
+        return _decide_perplexity(losses, causes, self.limits["max_perplexity"])
 
     def decide_sample(self, value: Loss) -> Decision:
         most, tokens = self.limits["max_loss"], count_of(value.tokens, "token")
@@ -797,10 +855,7 @@ def _load(marked: Marked, settings: Settings) -> tuple[suites.Suite, dict[str, A
 
     keywords = read_keywords(marked.name, marked.keywords, _KEYWORDS)
     file = records_file(marked, "llm_loss", _EXAMPLE)
-    is_text, is_limited = (
-        file.endswith(_TEXT),
-        bool({"max_perplexity", "max_loss"} & keywords.keys()),
-    )
+    is_text, is_limited = file.endswith(_TEXT), not keywords.keys().isdisjoint(_LIMITS)
     if not is_limited and (is_text or settings.baseline is None):
         hint = "set max_perplexity or max_loss"
         hint += "" if is_text else ", or compare with --llm-judge-baseline"
@@ -933,8 +988,8 @@ def _loss_record(record: Record, row: Mapping[str, Any]) -> LossRecord:
     return LossRecord(
         record,
         parts=tuple((nll, tokens) for nll, tokens in row.get("parts") or ()),
-        tokenizer=row.get("tokenizer", ""),
-        token_digest=row.get("token_digest", ""),
+        tokenizer=row.get("tokenizer") or "",
+        token_digest=row.get("token_digest") or "",
         error=row["error"],
         outcome=row["outcome"],
         cause=row.get("cause"),
@@ -955,14 +1010,26 @@ def _plain_record(one: LossRecord) -> dict[str, Any]:
     return document if one.cause is None else {**document, "cause": one.cause}
 
 
-def _outcome(gathered: Gathered, records: Sequence[LossRecord]) -> str:
-    if sum(one.loss is not None for one in records) < gathered.facts["total"]:
+def _outcome(total: int, records: Sequence[LossRecord], gates: Sequence[GateResult]) -> str:
+    if sum(one.loss is not None for one in records) < total:
         return "incomplete"
-    outcomes = {one.outcome for one in records} | {gate.outcome for gate in gathered.gates}
-    return whole_outcome(outcomes)
+    return whole_outcome({one.outcome for one in records} | {gate.outcome for gate in gates})
 
 
-def _decide_perplexity(figures: Figures, count: int, most: float | None) -> Decision:
+def _decide_perplexity(
+    losses: Sequence[Loss], causes: Mapping[str, str], most: float | None
+) -> Decision:
+    """Decide over a suite: each record has a loss, and their perplexity is low enough.
+
+    Args:
+        losses: Those there are.
+        causes: Why a record has none, by its id.
+        most: The highest perplexity; ``None`` for any.
+    """
+    if causes:
+        total = len(losses) + len(causes)
+        return unscored(list(causes), total, causes, "records", PERPLEXITY)
+    figures, count = _pool(losses), len(losses)
     bounds = figures.range
     ends = " to ".join(_short(bound, 4) for bound in bounds or ())
     interval = f", 95 % CI {ends}" if ends else ""

@@ -22,6 +22,14 @@ from pytest_llmjudge.kinds.base import (
 )
 from pytest_llmjudge.kinds.mmlu_summary import mmlu_page, mmlu_summary
 from pytest_llmjudge.kinds.plain import plain_comparison, plain_gates, rounded
+from pytest_llmjudge.kinds.read_back import (
+    checkpoint_from_document,
+    comparison_from_plain,
+    gates_from_document,
+    joined_gates,
+    joined_samples,
+    made,
+)
 from pytest_llmjudge.kinds.shared import Shared
 from pytest_llmjudge.mmlu.accuracy import by_category, macro_average, pool, pooled_stderr
 from pytest_llmjudge.mmlu.files import LETTERS
@@ -36,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge.accuracy import Share
-    from pytest_llmjudge.data import Rule
+    from pytest_llmjudge.data import Comparison, GateResult, Rule
     from pytest_llmjudge.data.page import SuitePage
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.kinds.base import Gathered, Marked, SampleReport
@@ -136,7 +144,7 @@ class _MMLUKind(Kind[ExamResult]):
             min_subject_accuracy=facts["min_subject_accuracy"],
             subjects=subjects,
             gates=gathered.gates,
-            outcome=_outcome(gathered, subjects),
+            outcome=_outcome(subjects, gathered.gates),
             comparison=gathered.comparison,
         )
 
@@ -178,6 +186,64 @@ class _MMLUKind(Kind[ExamResult]):
             "gates": plain_gates(result.gates),
             "subjects": [_subject(subject) for subject in result.subjects],
         }
+
+    def from_document(
+        self,
+        suite: Mapping[str, Any],
+        judge: Mapping[str, Any] | None,  # noqa: ARG002  # nobody judges letters
+    ) -> ExamResult:
+        """Return a suite of a results file as a result."""
+        checkpoint = checkpoint_from_document(suite)
+        assert checkpoint is not None  # noqa: S101  # a model answers
+        return ExamResult(
+            name=suite["name"],
+            path=suite["data"],
+            checkpoint=checkpoint,
+            mode=suite["mode"],
+            shots=suite["shots"],
+            limit=suite["limit"],
+            min_accuracy=suite["min_accuracy"],
+            min_subject_accuracy=suite["min_subject_accuracy"],
+            subjects=tuple(
+                made(
+                    SubjectResult,
+                    subject,
+                    questions=tuple(made(QuestionResult, one) for one in subject["questions"]),
+                )
+                for subject in suite["subjects"]
+            ),
+            gates=gates_from_document(suite),
+            outcome=suite["outcome"],
+            comparison=comparison_from_plain(suite.get("baseline"), self.measure),
+        )
+
+    def joined(
+        self,
+        shards: Sequence[ExamResult],
+        facts: Mapping[str, Any],
+    ) -> ExamResult:
+        """Return what the shards of a run found of a suite as one result."""
+        subjects = joined_samples((one.subjects for one in shards), lambda one: one.subject)
+        result = replace(shards[0], subjects=subjects)
+        return self.decided(result, joined_gates(shards, facts["gates"]), None)
+
+    def decide(
+        self,
+        gate: str,  # noqa: ARG002  # there is one
+        result: ExamResult,
+        facts: Mapping[str, Any],  # noqa: ARG002  # the result has them
+    ) -> Decision:
+        """Decide over all subjects by their accuracy."""
+        answered = [subject for subject in result.subjects if subject.questions]
+        causes = {one.subject: str(one.error) for one in result.subjects if not one.questions}
+        return decide_accuracy(answered, causes, result.min_accuracy)
+
+    def decided(
+        self, result: ExamResult, gates: Sequence[GateResult], comparison: Comparison | None
+    ) -> ExamResult:
+        """Return a joined result with its gates, and its outcome."""
+        outcome = _outcome(result.subjects, gates)
+        return replace(result, gates=tuple(gates), comparison=comparison, outcome=outcome)
 
     def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
         """Yield which figures are not those of the questions."""
@@ -288,13 +354,7 @@ class _MMLUSuite(Suite["MMLUResult"]):
     def decide(self, gate: str, samples: Sequence[Sample[MMLUResult]]) -> Decision:  # noqa: ARG002
         results = [sample.value for sample in samples if sample.value is not None]
         causes = {sample.id: sample.error for sample in samples if sample.error is not None}
-        return decide_accuracy(
-            sum(result.correct for result in results),
-            sum(result.total for result in results),
-            self.exam.min_accuracy,
-            causes,
-            len(samples),
-        )
+        return decide_accuracy(results, causes, self.exam.min_accuracy)
 
     def decide_sample(self, value: MMLUResult) -> Decision:
         return decide_subject(value.correct, value.total, self.exam.min_subject_accuracy)
@@ -479,11 +539,10 @@ def _row_of(known: SampleReport | None) -> Mapping[str, Any] | None:
     return known.of_gate
 
 
-def _outcome(gathered: Gathered, subjects: Sequence[SubjectResult]) -> str:
+def _outcome(subjects: Sequence[SubjectResult], gates: Sequence[GateResult]) -> str:
     if any(not subject.questions for subject in subjects):
         return "incomplete"
-    outcomes = {subject.outcome for subject in subjects}
-    return whole_outcome(outcomes | {gate.outcome for gate in gathered.gates})
+    return whole_outcome({one.outcome for one in subjects} | {gate.outcome for gate in gates})
 
 
 _SHARE = ("total", "correct", "accuracy", "ci95")

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.accuracy import Share, decide_share
 from pytest_llmjudge.gates import Decision, listed
+from pytest_llmjudge.mmlu.accuracy import pool
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from pytest_llmjudge.mmlu.accuracy import Counted
 
 __all__ = ["decide_accuracy", "decide_subject"]
 
@@ -21,20 +24,18 @@ def decide_subject(correct: int, total: int, minimum: float | None) -> Decision:
 
 
 def decide_accuracy(
-    correct: int, total: int, minimum: float | None, causes: Mapping[str, str], subjects: int
+    results: Sequence[Counted], causes: Mapping[str, str], minimum: float | None
 ) -> Decision:
     """Decide over all subjects of an exam: every one has a result, and the accuracy is enough.
 
     Args:
-        correct: Right answers to all questions together.
-        total: Questions of all subjects together.
+        results: Of the subjects that have one.
+        causes: Why a subject has none, by its name.
         minimum: Least accuracy, 0 to 1.
-        causes: Why there is no result, by subject.
-        subjects: How many subjects there are.
     """
     if not causes:
-        return decide_share(Share(correct, total), minimum, noun=_NOUN)
-    verb = "has" if len(causes) == 1 else "have"
+        return decide_share(pool(results), minimum, noun=_NOUN)
+    verb, subjects = "has" if len(causes) == 1 else "have", len(results) + len(causes)
     reason = (
         f"{len(causes)} of {subjects} subjects {verb} no result, so there is no accuracy: "
         f"{listed(list(causes))}\n"

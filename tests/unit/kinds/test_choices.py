@@ -93,11 +93,11 @@ def test_the_metric_that_decides() -> None:
 
 def test_what_the_page_shows_of_a_question() -> None:
     """Its choices stand below it, behind their letters."""
-    row = {"question": "Which?", "choices": ["one", "two"], "answer": 1}
-    record = Record("a", "Which?", "", "two", row)
-    one = AnsweredRecord(record, {}, None, "", "", None, "not run", None, None)
+    record = Record("a", "Which?", "", "two", {})
+    facts = {"choices": ["one", "two"], "answer": "B"}
+    one = AnsweredRecord(record, facts, None, "", "", None, "not run", None, None)
 
-    shown = CHOICES.shown_record(one, saved_suite())
+    shown = CHOICES.shown_record(one)
 
     assert (shown.instruction, shown.input, shown.output) == ("Which?", "A. one\nB. two", "B. two")
 
