@@ -15,9 +15,11 @@ from pytest_llmjudge.gates import XPASSED, decide_baseline
 from pytest_llmjudge.kinds import all_kinds, kind_named
 from pytest_llmjudge.kinds.base import BASELINE
 from pytest_llmjudge.kinds.document import shard_digest
+from pytest_llmjudge.kinds.read_back import joined_gates
 from pytest_llmjudge.kinds.required import unmet
 from pytest_llmjudge.kinds.shared import shown_value
 from pytest_llmjudge.matching import names_of
+from pytest_llmjudge.pipeline.judge_resources import UNSEEN
 from pytest_llmjudge.recordsfile import file_digest
 from pytest_llmjudge.sharding import MERGED, Shard
 from pytest_llmjudge.storage.results_reader import read_results
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MergedRun", "merge", "read_shards"]
 
-_WORST_FIRST = ("failed", "error", "not run", "passed")
 _INTERRUPTED = 2
 """pytest's status from which on a run did not come to its end."""
 _OF_JUDGE = ("model", "backend", "version", "digest", "options", "ask")
@@ -184,7 +185,7 @@ def _check_same(first: _ShardFile, file: _ShardFile) -> None:
         raise BaselineError(str(file.path), problem, "run the same suites in all shards")
     problems: dict[tuple[str, str], BaselineError] = {}
     for where, what, one, other in _pairs(first, file):
-        if one != other:
+        if one != other and one is not None and other is not None:
             both = f"{shown_value(one)} and {shown_value(other)}"
             problem = f"its {what} is not the same in {first.path} and {file.path} ({both})"
             error = BaselineError(where, problem, "run all shards in the same way")
@@ -207,11 +208,17 @@ def _pairs(first: _ShardFile, file: _ShardFile) -> Iterator[tuple[str, str, obje
         yield name, "list of gates", facts["gates"], others["gates"]
 
 
-def _identity(fact: object) -> object:
-    """Return a model's name and fingerprint, or what makes a judge another one."""
-    if isinstance(fact, dict):
-        return {key: fact.get(key) for key in _OF_JUDGE}
-    return fact[:2] if isinstance(fact, list) else fact
+def _identity(fact: Any) -> object:  # noqa: ANN401  # of a model or a judge
+    """Return a model's name and fingerprint, or what makes a judge another one.
+
+    Returns:
+        ``None`` for neither, and for one of the user's own that the shard has not seen.
+    """
+    if isinstance(fact, list):
+        return fact[:2] if fact[1] else None
+    if fact is None or fact["model"] == UNSEEN:
+        return None
+    return {key: fact[key] for key in _OF_JUDGE}
 
 
 def _check_all_ran(file: _ShardFile) -> None:
@@ -277,11 +284,11 @@ def _merged(
     comparison: Comparison | None = None
     gates: list[GateResult] = []
     decided: list[GateResult] = []
-    for gate in facts["gates"]:
-        worst = _worst([one for shard in shards for one in shard.gates if one.name == gate])
-        if not _is_left(worst):
-            gates.append(worst)
+    for one in joined_gates(shards, facts["gates"]):
+        if not (one.outcome == "not run" and one.reason == MERGED):
+            gates.append(one)
             continue
+        gate = one.name
         if gate == BASELINE and baseline is not None:
             comparison = _compared(kind, joined, files[0], baseline)
             decision = decide_baseline(comparison)
@@ -293,15 +300,6 @@ def _merged(
         gates.append(GateResult(gate, outcome, reason, decision.cause))
         decided.append(gates[-1])
     return kind.decided(joined, gates, comparison), decided
-
-
-def _worst(gates: Sequence[GateResult]) -> GateResult:
-    """Return what became of a gate in all shards: the worst, the first of those as bad."""
-    return min(gates, key=lambda gate: (_WORST_FIRST.index(gate.outcome), _is_left(gate)))
-
-
-def _is_left(gate: GateResult) -> bool:
-    return gate.outcome == "not run" and gate.reason == MERGED
 
 
 def _compared(

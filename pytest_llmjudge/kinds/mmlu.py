@@ -332,7 +332,7 @@ class _MMLUSuite(Suite["MMLUResult"]):
         judge: JudgeLike | None,  # noqa: ARG002  # nobody judges letters
         needed: Sequence[str],
     ) -> SuiteRun[MMLUResult]:
-        return _Run(self, _make_run(self.exam, model, needed, resources))
+        return _Run(needed, _make_run(self.exam, model, needed, resources))
 
     def row(self, sample: Sample[MMLUResult]) -> dict[str, Any] | None:
 
@@ -401,9 +401,9 @@ class _MMLUSuite(Suite["MMLUResult"]):
 class _Run(SuiteRun["MMLUResult"]):
     judge = None
 
-    def __init__(self, suite: _MMLUSuite, run: MMLURun) -> None:
+    def __init__(self, needed: Sequence[str], run: MMLURun) -> None:
         self.model = run.model
-        self._suite = suite
+        self._needed = needed
         self._run = run
 
     def sample(self, name: str, *, again: bool = False) -> Sample[MMLUResult]:
@@ -413,10 +413,10 @@ class _Run(SuiteRun["MMLUResult"]):
             return Sample(name, None, str(error), "rig")
 
     def samples(self) -> list[Sample[MMLUResult]]:
-        return [self.sample(subject) for subject in self._suite.samples]
+        return [self.sample(subject) for subject in self._needed]
 
     def prepare(self, *, again: bool) -> None:
-        for subject in self._suite.samples:
+        for subject in self._needed:
             with contextlib.suppress(LlmJudgeError):
                 self._run.result(subject, again=again)
 
