@@ -52,6 +52,7 @@ __all__ = [
     "SuiteRun",
     "Value",
     "gates_over_all",
+    "node_ids",
     "without_item",
 ]
 
@@ -697,6 +698,13 @@ class Kind(ABC, Generic[Result]):
         compared = result.comparison
         old = compared.baseline_suite if compared is not None else ""
         return baseline.side(self.measure, old or result.name)
+
+
+def node_ids(suite: str, item: str) -> tuple[str, str]:
+    """Return the node ids that an item may have."""
+    # pytest writes what is not ASCII in an id as escapes, unless an ini option forbids it.
+    escaped = item.encode("unicode_escape").decode("ascii")
+    return f"{suite}[{item}]", f"{suite}[{escaped}]"
 
 
 def gates_over_all(settings: Settings, figure: str = AVERAGE) -> list[str]:

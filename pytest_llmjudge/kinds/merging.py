@@ -13,7 +13,7 @@ from pytest_llmjudge.data import GateResult, Rule, RunResult
 from pytest_llmjudge.errors import BaselineError, SettingsError, count_of
 from pytest_llmjudge.gates import XPASSED, decide_baseline
 from pytest_llmjudge.kinds import all_kinds, kind_named
-from pytest_llmjudge.kinds.base import BASELINE
+from pytest_llmjudge.kinds.base import BASELINE, node_ids
 from pytest_llmjudge.kinds.document import shard_digest
 from pytest_llmjudge.kinds.read_back import joined_gates
 from pytest_llmjudge.kinds.required import unmet
@@ -144,7 +144,11 @@ def merge(files: Sequence[_ShardFile], baseline: Path | None) -> MergedRun:
         },
     )
     has_failed = any(file.part["status"] for file in files) or any(
-        _counts_as_failed(f"{name}[{gate.name}]", gate, part["xfail_strict"])
+        gate.outcome != "passed"
+        and (
+            part["left"][f"{name}[{gate.name}]"]["xfail_strict"] is None
+            or gate.reason.endswith(XPASSED)
+        )
         for name, gate in decided
     )
     if has_failed:
@@ -227,11 +231,15 @@ def _check_all_ran(file: _ShardFile) -> None:
     Raises:
         BaselineError: It has not.
     """
+    # What the user skips has no outcome where no gate decides over it.
+    spared = set(file.part["spared"])
     left_out = [
         f"{name}[{sample}]"
         for name, suite in file.suites.items()
         for sample, outcome in kind_named(suite["kind"]).saved_outcomes(suite).items()
-        if sample in file.shard and outcome == "not run"
+        if sample in file.shard
+        and outcome == "not run"
+        and spared.isdisjoint(node_ids(name, sample))
     ]
     noun = "sample"
     if not left_out:
@@ -289,13 +297,17 @@ def _merged(
             gates.append(one)
             continue
         gate = one.name
+        left = part["left"][f"{name}[{gate}]"]
         if gate == BASELINE and baseline is not None:
             comparison = _compared(kind, joined, files[0], baseline)
             decision = decide_baseline(comparison)
+            if decision.passed and decision.cause is not None and left["warning_fails"]:
+                strict = replace(comparison.rule, inconclusive="fail")
+                decision = decide_baseline(replace(comparison, rule=strict))
         else:
             decision = kind.decide(gate, joined, facts)
         outcome, reason = "passed" if decision.passed else "failed", decision.reason
-        if decision.passed and part["xfail_strict"].get(f"{name}[{gate}]"):
+        if decision.passed and left["xfail_strict"]:
             outcome, reason = "failed", f"{reason}; {XPASSED}"
         gates.append(GateResult(gate, outcome, reason, decision.cause))
         decided.append(gates[-1])
@@ -311,13 +323,6 @@ def _compared(
     assert now is not None  # noqa: S101  # as above
     before = baseline.side(kind.measure, file.part["baseline"]["suites"][joined.name])
     return compare(before, now, Rule(**facts["rule"]))
-
-
-def _counts_as_failed(node: str, gate: GateResult, xfail_strict: Mapping[str, bool]) -> bool:
-    """Say whether a gate that was decided here would have failed the run."""
-    if gate.outcome == "passed":
-        return False
-    return node not in xfail_strict or gate.reason.endswith(XPASSED)
 
 
 def _unmet(

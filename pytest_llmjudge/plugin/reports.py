@@ -10,6 +10,7 @@ from _pytest.skipping import xfailed_key
 from pytest_llmjudge.gates import XPASSED
 from pytest_llmjudge.kinds.plain import plain_comparison
 from pytest_llmjudge.plugin.cases import DECIDED, READY, case_of
+from pytest_llmjudge.plugin.warning import InconclusiveWarning, is_raised
 from pytest_llmjudge.sharding import MERGED
 
 if TYPE_CHECKING:
@@ -41,7 +42,10 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
         payload["note"] = XPASSED if is_unexpected else ""
     elif ready is not None and ready.is_left:
         payload |= {"outcome": "not run", "reason": MERGED}
-        payload |= {"is_left": True, "xfail_strict": _xfail_strict(item)}
+        payload["left"] = {
+            "xfail_strict": _xfail_strict(item),
+            "warning_fails": is_raised(InconclusiveWarning),
+        }
     else:
         decided = item.stash.get(DECIDED, None)
         decision = None if ready is None else ready.decision

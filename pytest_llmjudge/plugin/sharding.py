@@ -84,15 +84,13 @@ class ShardReports:
     def __init__(self, session: LlmSession) -> None:
         self._session = session
         self._spared: set[str] = set()
-        self._expected: dict[str, bool] = {}
+        self._left: dict[str, dict[str, bool | None]] = {}
 
     def note(self, report: pytest.TestReport) -> None:
         """Keep which items are skipped or expected to fail; the gates left over are neither."""
         payload = getattr(report, ATTRIBUTE, {})
-        if payload.get("is_left"):
-            if payload["xfail_strict"] is not None:
-                gate = f"{payload['suite']}[{payload['item']}]"
-                self._expected[gate] = payload["xfail_strict"]
+        if "left" in payload:
+            self._left[f"{payload['suite']}[{payload['item']}]"] = payload["left"]
         elif report.skipped:
             self._spared.add(report.nodeid)
 
@@ -121,7 +119,7 @@ class ShardReports:
             "baseline": plan["baseline"],
             "require": {"where": where, "suites": required_suites(config)},
             "spared": sorted(self._spared),
-            "xfail_strict": dict(sorted(self._expected.items())),
+            "left": dict(sorted(self._left.items())),
         }
 
     def lines(self, run: RunSummary) -> Iterator[str]:
