@@ -37,6 +37,7 @@ __all__ = ["MergedRun", "merge", "read_shards"]
 _INTERRUPTED = 2
 """pytest's status from which on a run did not come to its end."""
 _OF_JUDGE = ("model", "backend", "version", "digest", "options", "ask")
+"""What makes a judge another one."""
 _NAMED = 5
 
 
@@ -187,42 +188,47 @@ def _check_same(first: _ShardFile, file: _ShardFile) -> None:
     if lacking:
         problem = f"it and {first.path} do not have the same suites ({names_of(sorted(lacking))})"
         raise BaselineError(str(file.path), problem, "run the same suites in all shards")
-    problems: dict[tuple[str, str], BaselineError] = {}
-    for where, what, one, other in _pairs(first, file):
-        if one != other and one is not None and other is not None:
-            both = f"{shown_value(one)} and {shown_value(other)}"
-            problem = f"its {what} is not the same in {first.path} and {file.path} ({both})"
-            error = BaselineError(where, problem, "run all shards in the same way")
-            problems.setdefault((where, what), error)
-    if problems:
-        one, *more = problems.values()
-        raise BaselineError(one.where, one.problem, one.hint, more=tuple(more))
+    # What is the user's own is known where it has begun, and all else beforehand.
+    for pairs in (_planned(first, file), _begun(first, file)):
+        problems = [
+            BaselineError(
+                where,
+                f"its {what} is not the same in {first.path} and {file.path} "
+                f"({shown_value(one)} and {shown_value(other)})",
+                "run all shards in the same way",
+            )
+            for where, what, one, other in dict.fromkeys(pairs)
+            if one != other
+        ]
+        if problems:
+            one, *more = problems
+            raise BaselineError(one.where, one.problem, one.hint, more=tuple(more))
 
 
-def _pairs(first: _ShardFile, file: _ShardFile) -> Iterator[tuple[str, str, object, object]]:
-    """Yield what has to be the same in both: where, what, and its values."""
+def _planned(first: _ShardFile, file: _ShardFile) -> Iterator[tuple[str, str, str, str]]:
+    """Yield what both shards knew before they began: where, what, and its values."""
     agreed, theirs = first.part["agreed"], file.part["agreed"]
     for key, fact in agreed.items():
         if key in theirs:
-            yield fact["where"], fact["what"], fact["value"], theirs[key]["value"]
+            values = (str(one["value"]) for one in (fact, theirs[key]))
+            yield fact["where"], fact["what"], *values
+    for name, facts in first.part["suites"].items():
+        lists = (", ".join(one["gates"]) for one in (facts, file.part["suites"][name]))
+        yield name, "list of gates", *lists
+
+
+def _begun(first: _ShardFile, file: _ShardFile) -> Iterator[tuple[str, str, str, str]]:
+    """Yield, as :func:`_planned`, what is known of models and judges that both have seen."""
     for name, facts in first.part["suites"].items():
         others = file.part["suites"][name]
-        for what in ("checkpoint", "judge"):
-            yield name, what, _identity(facts[what]), _identity(others[what])
-        yield name, "list of gates", facts["gates"], others["gates"]
-
-
-def _identity(fact: Any) -> object:  # noqa: ANN401  # of a model or a judge
-    """Return a model's name and fingerprint, or what makes a judge another one.
-
-    Returns:
-        ``None`` for neither, and for one of the user's own that the shard has not seen.
-    """
-    if isinstance(fact, list):
-        return fact[:2] if fact[1] else None
-    if fact is None or fact["model"] == UNSEEN:
-        return None
-    return {key: fact[key] for key in _OF_JUDGE}
+        ours, theirs = facts["checkpoint"], others["checkpoint"]
+        if ours and theirs and ours[1] and theirs[1]:
+            yield name, "model", ours[0], theirs[0]
+            yield name, "fingerprint of the model", ours[1], theirs[1]
+        judge, other = facts["judge"], others["judge"]
+        if judge and other and UNSEEN not in {judge["model"], other["model"]}:
+            for key in _OF_JUDGE:
+                yield name, f"{key} of the judge", str(judge[key]), str(other[key])
 
 
 def _check_all_ran(file: _ShardFile) -> None:
