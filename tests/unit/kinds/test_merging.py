@@ -247,7 +247,8 @@ def test_which_shards_there_are(capsys: pytest.CaptureFixture[str]) -> None:
         "n2.json: it holds shard 2 of 9, and s1.json shard 1 of 2; merge the shards of one run"
     )
     assert refused(capsys, one, "none.json") == (
-        "none.json: there is no such file; name a file that --llm-judge-report wrote"
+        "none.json: it cannot be read (No such file or directory); name a file that "
+        "--llm-judge-report wrote"
     )
 
 
