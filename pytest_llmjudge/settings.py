@@ -41,6 +41,7 @@ from pytest_llmjudge.values import (
     parse_score,
     parse_seconds,
     parse_seed,
+    parse_shard,
     parse_share,
     parse_stop,
     parse_temperature,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_llmjudge.data import Criterion
+    from pytest_llmjudge.sharding import Shard
 
 __all__ = [
     "BASELINE_KEYWORDS",
@@ -326,6 +328,14 @@ OPTIONS: tuple[Option, ...] = (
         metavar="FILE",
         is_path=True,
         help="Write all results to FILE as JSON",
+    ),
+    Option(
+        "llm-judge-shard",
+        parse_shard,
+        default=None,
+        metavar="K/N",
+        help="Run the samples of part K of N, by a hash of their ids; gates over whole suites are "
+        "left to 'llmjudge merge', so that --llm-judge-report is needed",
     ),
     Option(
         "llm-judge-html",
@@ -616,6 +626,7 @@ class Settings:
         ray_forced: It stood on the command line, and so is meant for this run.
         ray_cpus: Cores of each actor on nodes without GPUs, ``None`` for all of a node.
         paths: What ini options of single kinds of suites name, by key.
+        shard: The part of the run that this one is; ``None`` for the whole.
         labels_options: Options on the command line that only suites with labels obey.
         server_options: Options on the command line that only requests to a server obey.
     """
@@ -672,6 +683,7 @@ class Settings:
     ray: str | None
     ray_cpus: int | None
     paths: Mapping[str, Path] = field(default_factory=dict)
+    shard: Shard | None = None
     base_forced: bool = False
     tokenizer_forced: bool = False
     explain_forced: bool = False
@@ -751,6 +763,7 @@ def read_settings(
     _check_candidates(given, ini_name)
     _check_near(given, settings)
     _check_ray_cpus(given, settings)
+    _check_shard(given, settings, ini_name)
     return settings
 
 
@@ -859,6 +872,20 @@ def _check_explain(settings: Settings) -> None:
         problem = "the embedded judge compares texts, and cannot say what is wrong with one"
         where, hint = "--llm-judge-explain", "leave it out, or name a judge with --llm-judge-model"
         raise SettingsError(where, problem, hint)
+
+
+def _check_shard(given: Mapping[str, tuple[str, str]], settings: Settings, ini_name: str) -> None:
+    """Refuse a shard of which nothing could be merged, or not as a whole run has it."""
+    if settings.shard is None:
+        return
+    key = "llm_judge_shard"
+    where = "--llm-judge-shard" if _source(given, key) == "cli" else f"{ini_name}: {key}"
+    if settings.report is None:
+        problem = "nothing of a shard can be merged without its results file"
+        raise SettingsError(where, problem, "add --llm-judge-report=FILE")
+    if settings.explain:
+        problem = "which responses are the worst of a suite is known once its shards are merged"
+        raise SettingsError(where, problem, "leave out --llm-judge-explain, or give it all")
 
 
 @dataclass(frozen=True, slots=True)

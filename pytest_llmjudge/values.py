@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_llmjudge.criteria import BadCriteriaError, read_criteria
 from pytest_llmjudge.errors import SettingsError, one_line
+from pytest_llmjudge.sharding import MOST_SHARDS, Shard
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data import Criterion
@@ -362,6 +363,24 @@ def parse_renamed(where: str, text: str) -> tuple[str, ...]:
     if not pairs:
         raise SettingsError(where, "it is empty", "write OLD=NEW, or leave it out")
     return pairs
+
+
+def parse_shard(where: str, text: str) -> Shard:
+    """Read which part of a run this one is, such as ``2/5``."""
+    number, slash, count = text.strip().partition("/")
+    hint = "write 2/5 for the second of five shards"
+    # Other digits than these are decimal too.
+    if not (slash and number.isdecimal() and count.isdecimal() and text.isascii()):
+        raise SettingsError(where, f'"{_short(text)}" is no shard', hint)
+    if len(number) > _MOST_DIGITS or len(count) > _MOST_DIGITS or int(count) > MOST_SHARDS:
+        problem = f"{_short(text)} is of more than {MOST_SHARDS} shards"
+        raise SettingsError(where, problem, "take fewer")
+    if not 1 <= int(number) <= int(count):
+        problem = f"{_short(text)} is no shard: the first of {int(count)} would be 1/{int(count)}"
+        if not int(count):
+            problem = f"{_short(text)} is no shard: there are none"
+        raise SettingsError(where, problem, hint)
+    return Shard(int(number), int(count))
 
 
 def parse_fields(where: str, text: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from pytest_llmjudge import __version__
 from pytest_llmjudge.cli.history import add_history
 from pytest_llmjudge.cli.judges import add_judges
 from pytest_llmjudge.cli.label import add_label
+from pytest_llmjudge.cli.merge import add_merge
 from pytest_llmjudge.cli.output import Parser, print_json, print_text
 from pytest_llmjudge.cli.overlap import add_overlap
 from pytest_llmjudge.cli.rate import add_rate
@@ -64,8 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Of the command line, by default this process's.
 
     Returns:
-        0 when all is well, 1 when a suite is worse or cannot be compared, 2 for a usage error, and
-        4 for a labels file that cannot be labelled on.
+        0 when all is well, 1 when a suite is worse or cannot be compared, 2 for a usage error (4
+        of ``merge``), and 4 for a labels file that cannot be labelled on.
     """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
@@ -83,7 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, PeopleFileError):
             file_status: int = getattr(options, "people_file_status", _USAGE_ERROR)
             return file_status
-        return _USAGE_ERROR
+        error_status: int = getattr(options, "error_status", _USAGE_ERROR)
+        return error_status
     except BrokenPipeError:
         # Whoever read has had enough.
         _write_nowhere()
@@ -184,6 +186,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_history(commands)
     add_judges(commands)
     add_label(commands)
+    add_merge(commands)
     add_overlap(commands)
     add_rate(commands)
     add_report(commands)

@@ -35,8 +35,15 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 
 class Parser(argparse.ArgumentParser):
-    """Reads a command line; a usage error repeats words of it."""
+    """Reads a command line; a usage error repeats words of it.
+
+    Attributes:
+        usage_status: What it exits with then.
+    """
+
+    usage_status = 2
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and exit."""
-        super().error(printable(message))
+        self.print_usage(sys.stderr)
+        self.exit(self.usage_status, f"{self.prog}: error: {printable(message)}\n")

@@ -54,6 +54,7 @@ __all__ = [
     "SuiteRun",
     "Value",
     "gates_over_all",
+    "node_ids",
     "without_item",
 ]
 
@@ -710,6 +711,10 @@ class Kind(ABC, Generic[Result]):
             return decision.reason
         return NOT_RUN if sample["outcome"] == "not run" else OWN_FAILURE
 
+    def saved_outcomes(self, suite: Mapping[str, Any]) -> dict[str, str]:
+        """Return the outcome of each sample of a suite of a results file, by id."""
+        return {record["id"]: record["outcome"] for record in suite["records"]}
+
     def judge(self, result: Result) -> JudgeIdentity | None:  # noqa: ARG002
         """Return the judge that decided; ``None`` when none did."""
         return None
@@ -755,6 +760,13 @@ class Kind(ABC, Generic[Result]):
         compared = result.comparison
         old = compared.baseline_suite if compared is not None else ""
         return baseline.side(self.measure, old or result.name)
+
+
+def node_ids(suite: str, item: str) -> tuple[str, str]:
+    """Return the node ids that an item may have."""
+    # pytest writes what is not ASCII in an id as escapes, unless an ini option forbids it.
+    escaped = item.encode("unicode_escape").decode("ascii")
+    return f"{suite}[{item}]", f"{suite}[{escaped}]"
 
 
 def gates_over_all(settings: Settings, figure: str = AVERAGE) -> list[str]:

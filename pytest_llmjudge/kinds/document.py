@@ -8,22 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import Rule, RunResult
 from pytest_llmjudge.errors import BaselineError
+from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.kinds import all_kinds, kind_named
 from pytest_llmjudge.kinds.plain import plain_judge
 from pytest_llmjudge.storage.results_reader import SCHEMA_VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_llmjudge.storage.results_reader import SavedRun
 
-__all__ = ["records_with_responses", "results_document", "saved_result"]
+__all__ = ["records_with_responses", "results_document", "saved_result", "shard_digest"]
 
 
-def results_document(run: RunResult, version: str) -> dict[str, Any]:
+def results_document(
+    run: RunResult, version: str, shard: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Return what a results file holds.
 
     Args:
         run: The results.
         version: Of this package.
+        shard: Which part of a run it is, and what a merge has to know; ``None`` for the whole.
     """
     results = [(kind_named(result.kind), result) for result in run.results]
     judges = (kind.judge(result) for kind, result in results)
@@ -38,7 +44,10 @@ def results_document(run: RunResult, version: str) -> dict[str, Any]:
     }
     if run.rules:
         document["rules"] = {name: asdict(rule) for name, rule in run.rules.items()}
-    return {**document, "suites": [kind.document(result, judge) for kind, result in results]}
+    document["suites"] = [kind.document(result, judge) for kind, result in results]
+    if shard is not None:
+        document["shard"] = {**shard, "digest": shard_digest({**document, "shard": shard})}
+    return document
 
 
 def saved_result(saved: SavedRun) -> RunResult:
@@ -72,6 +81,15 @@ def saved_result(saved: SavedRun) -> RunResult:
     return RunResult(
         document["created"], tuple(results), tuple(document.get("notes", ())), rules, status
     )
+
+
+def shard_digest(document: Mapping[str, Any]) -> str:
+    """Return the digest of all that a shard's results file holds beside the digest itself.
+
+    Whoever merges shards decides by what they say of suites, which no schema holds to its kind.
+    """
+    shard = {key: value for key, value in document["shard"].items() if key != "digest"}
+    return make_key({**document, "shard": shard})
 
 
 def records_with_responses(run: RunResult) -> list[tuple[str, list[dict[str, Any]]]]:

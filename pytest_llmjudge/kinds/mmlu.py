@@ -287,6 +287,10 @@ class _MMLUKind(Kind[ExamResult]):
             for question in subject["questions"]
         }
 
+    def saved_outcomes(self, suite: Mapping[str, Any]) -> dict[str, str]:
+        """Return the outcome of each subject of a suite of a results file, by name."""
+        return {subject["subject"]: subject["outcome"] for subject in suite["subjects"]}
+
     def entries_before(self, baseline: SavedRun, result: ExamResult) -> dict[str, Entry]:
         """Return the baseline's questions, if they were asked in the same way."""
         side = self._baseline_side(baseline, result)
@@ -340,7 +344,7 @@ class _MMLUSuite(Suite["MMLUResult"]):
         judge: JudgeLike | None,  # noqa: ARG002  # nobody judges letters
         needed: Sequence[str],
     ) -> SuiteRun[MMLUResult]:
-        return _Run(self, _make_run(self.exam, model, needed, resources))
+        return _Run(needed, _make_run(self.exam, model, needed, resources))
 
     def row(self, sample: Sample[MMLUResult]) -> dict[str, Any] | None:
 
@@ -409,9 +413,9 @@ class _MMLUSuite(Suite["MMLUResult"]):
 class _Run(SuiteRun["MMLUResult"]):
     judge = None
 
-    def __init__(self, suite: _MMLUSuite, run: MMLURun) -> None:
+    def __init__(self, needed: Sequence[str], run: MMLURun) -> None:
         self.model = run.model
-        self._suite = suite
+        self._needed = needed
         self._run = run
 
     def sample(self, name: str, *, again: bool = False) -> Sample[MMLUResult]:
@@ -421,10 +425,10 @@ class _Run(SuiteRun["MMLUResult"]):
             return Sample(name, None, str(error), "rig")
 
     def samples(self) -> list[Sample[MMLUResult]]:
-        return [self.sample(subject) for subject in self._suite.samples]
+        return [self.sample(subject) for subject in self._needed]
 
     def prepare(self, *, again: bool) -> None:
-        for subject in self._suite.samples:
+        for subject in self._needed:
             with contextlib.suppress(LlmJudgeError):
                 self._run.result(subject, again=again)
 

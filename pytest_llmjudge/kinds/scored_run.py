@@ -94,8 +94,8 @@ class ScoredRecordsRun(SuiteRun[Value]):
             return Sample(name, None, str(error), "rig" if error.is_infrastructure else "record")
 
     def samples(self) -> list[Sample[Value]]:
-        """Return all records of the suite."""
-        return [self.sample(name) for name in self._scored.samples]
+        """Return the records that this run needs."""
+        return [self.sample(name) for name in self._needed]
 
     def prepare(self, *, again: bool) -> None:
         """Have all of these, before a gate decides."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_llmjudge.errors import one_line
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["WRITTEN", "Shared", "shared_file", "shared_model"]
+__all__ = ["WRITTEN", "Shared", "shared_file", "shared_model", "shown_value"]
 
 WRITTEN = "run again when nothing writes to it"
+_SHOWN = 12
+_DIGEST = 64
 _TRAINED = "run again when the training is done"
 
 
@@ -41,3 +45,9 @@ def shared_file(key: str, path: Path) -> Shared:
     from pytest_llmjudge.recordsfile import file_digest
 
     return Shared(key, path.name, "content", file_digest(path))
+
+
+def shown_value(value: object) -> str:
+    """Show a value in a message on what differs, the first digits of a digest."""
+    text = one_line(str(value), 80)
+    return text[:_SHOWN] if len(text) == _DIGEST else text or "none"

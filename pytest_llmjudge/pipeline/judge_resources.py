@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
 
-__all__ = ["JudgeResources", "judge_facts", "judge_identity"]
+__all__ = ["UNSEEN", "JudgeResources", "judge_facts", "judge_identity"]
 
 _MOST_ACTORS: Final = 16
 """For how many actors there are questions at a time: each question has a thread that waits."""
+UNSEEN = "llm_judge"
+"""The name of a judge of the user's own that nobody has seen yet."""
 
 
 class JudgeResources:
@@ -219,7 +221,7 @@ def judge_identity(judge: JudgeLike | None) -> JudgeIdentity:
     """
     if isinstance(judge, Judge):
         return judge.identity
-    name = "llm_judge" if judge is None else type(judge).__name__
+    name = UNSEEN if judge is None else type(judge).__name__
     return JudgeIdentity(name, CUSTOM, "", judge_fingerprint(judge) or "", {})
 
 

@@ -52,6 +52,7 @@ class Ready:
         check: What the judge made of known answers, where this item asked for it.
         decision: A gate's, once it was called.
         comparison: With the baseline, once that gate was called.
+        is_left: Whether a gate is left to the merge of the shards.
     """
 
     case: Case
@@ -60,6 +61,7 @@ class Ready:
     check: Fitness | None = None
     decision: Decision | None = None
     comparison: Comparison | None = None
+    is_left: bool = False
 
 
 READY: pytest.StashKey[Ready] = pytest.StashKey()

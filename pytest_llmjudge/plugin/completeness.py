@@ -124,8 +124,9 @@ class Completeness:
                 yield name, "marked to be skipped"
 
     def _size(self, name: str) -> int:
-        suite = self._session.suites[name]
-        return len(suite.samples) + sum(map(len, suite.gates(self._session.settings)))
+        suite, shard = self._session.suites[name], self._session.settings.shard
+        samples = [one for one in suite.samples if shard is None or one in shard]
+        return len(samples) + sum(map(len, suite.gates(self._session.settings)))
 
     def _match(
         self, baseline: SavedRun, selected: dict[str, list[pytest.Item]], gated: set[str]

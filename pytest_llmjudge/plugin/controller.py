@@ -18,6 +18,7 @@ from pytest_llmjudge.data import RunResult
 from pytest_llmjudge.errors import LlmJudgeError, SettingsError, StoreError, one_line
 from pytest_llmjudge.kinds.document import records_with_responses, results_document
 from pytest_llmjudge.kinds.reports import entries_before, run_pages, run_summary
+from pytest_llmjudge.kinds.required import unmet
 from pytest_llmjudge.plugin.cases import WORKER_KEY
 from pytest_llmjudge.plugin.elsewhere import Elsewhere
 from pytest_llmjudge.plugin.explaining import Explaining
@@ -42,7 +43,7 @@ from pytest_llmjudge.plugin.options import (
     required_suites,
 )
 from pytest_llmjudge.plugin.output_conflicts import check_outputs, resolved
-from pytest_llmjudge.plugin.required import unmet
+from pytest_llmjudge.plugin.sharding import ShardReports
 from pytest_llmjudge.plugin.step_summary import add_step_summary, step_summary
 from pytest_llmjudge.plugin.summary import folded, print_summary
 from pytest_llmjudge.plugin.watch import without_passes
@@ -69,6 +70,7 @@ class ControllerHooks:
         self._session = session
         self._ledger = Ledger(session.store, session.rows)
         self._explaining = Explaining(session)
+        self._shard = ShardReports(session)
         self._created = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self._problems: list[str] = []
         self._expected: set[str] = set()
@@ -80,6 +82,7 @@ class ControllerHooks:
         self._on_judge: list[str] = []
         self._why_none = ""
         self._kept = ""
+        self._of_shard: list[str] = []
         self._run = RunResult(self._created)
         self._changed: dict[str, str] = {}
         self._written: dict[str, Path] = {}
@@ -171,6 +174,7 @@ class ControllerHooks:
             self._skipped.add(report.nodeid)
         self._ledger.add(report)
         self._explaining.note(report)
+        self._shard.note(report)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -195,8 +199,10 @@ class ControllerHooks:
                 self._attempt("explanations", Path(), lambda _: self._explain(session))
         with without_interrupts():
             run = self._final(int(session.exitstatus))
-            document = None if run is None else results_document(run, __version__)
-            if run is not None and document is not None:
+            document = None
+            if run is not None:
+                shard = self._shard.part(run.status)
+                document = results_document(run, __version__, shard)
                 self._write(run, document)
         if run is not None and document is not None:
             # These may take as long as networks do, so they can be interrupted.
@@ -204,6 +210,8 @@ class ControllerHooks:
             self._problems += self._elsewhere.give(document, page, self._written)
         with without_interrupts():
             self._run = self._result(whole=False)[0]
+            lines = self._shard.lines(run_summary(self._run))
+            self._of_shard = [f"llm-judge: {line}" for line in lines]
             self._attempt("JUnit XML", Path(), lambda _: self._add_to_xml())
         if self._started:
             self._kept = kept_line(self._session, session, temporary=self._temporary)
@@ -243,6 +251,9 @@ class ControllerHooks:
         """Let no run end well that did not decide over all that it requires."""
         required = required_suites(session.config)
         if session.exitstatus != pytest.ExitCode.OK or not required or not self._started:
+            return
+        if self._session.settings.shard is not None:
+            # The merge has what is required.
             return
         run = self._result(whole=False)[0]
         problems = unmet(
@@ -302,6 +313,7 @@ class ControllerHooks:
         settings = self._session.settings
         summary = step_summary()
         self._attempt("results", settings.report, lambda path: write_results(path, document))
+        run = replace(run, notes=(*self._shard.lines(run_summary(run)), *run.notes))
         self._attempt(
             "responses",
             settings.responses,
@@ -379,6 +391,8 @@ class ControllerHooks:
                 if gate.cause is not None and gate.outcome == "passed":
                     text = f"WARNING: {suite.name}[{gate.name}]: {gate.reason}"
                     terminalreporter.line(one_line(text), yellow=True, bold=True)
+        for line in folded(self._session.config, self._of_shard):
+            terminalreporter.line(line)
         if self._kept:
             for line in folded(self._session.config, [f"llm-judge: {self._kept}"]):
                 terminalreporter.line(line)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge import __version__
-from pytest_llmjudge.errors import SettingsError, one_line
+from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.generation.base import Model
 from pytest_llmjudge.judging.judge import Judge
-from pytest_llmjudge.kinds.shared import Shared, shared_file, shared_model
+from pytest_llmjudge.kinds.shared import Shared, shared_file, shared_model, shown_value
 from pytest_llmjudge.pipeline import fingerprint_of, judge_fingerprint
 from pytest_llmjudge.pipeline.protocols import judge_name, name_of
 from pytest_llmjudge.plugin.collect import report_usage_problem
@@ -29,6 +29,7 @@ __all__ = [
     "agree_on_judge",
     "agree_on_model",
     "agree_on_plan",
+    "shared_facts",
 ]
 
 _DECIDES_NOTHING = {
@@ -43,11 +44,11 @@ _DECIDES_NOTHING = {
     "ray_cpus",
     "ray_forced",
     "server_options",
+    "shard",
     "timeout",
     "url",
 }
 """Settings that no score depends on; a server is known by its model, a file by its content."""
-_SHOWN = 12
 
 
 def agree_on_plan(session: LlmSession) -> None:
@@ -56,7 +57,7 @@ def agree_on_plan(session: LlmSession) -> None:
     Raises:
         SettingsError: It did not; says in what they differ.
     """
-    _agree(session, _facts(session))
+    _agree(session, shared_facts(session))
 
 
 def agree_on_baseline(session: LlmSession) -> None:
@@ -129,17 +130,13 @@ def _agree(session: LlmSession, facts: Iterable[Shared]) -> None:
     first = session.store.agree(values)
     for key, fact in known.items():
         if first[key] != values[key]:
-            both = f"{_shown(json.loads(first[key]))} and {_shown(fact.value)}"
+            both = f"{shown_value(json.loads(first[key]))} and {shown_value(fact.value)}"
             problem = f"its {fact.what} is not the same in all processes of this run ({both})"
             raise SettingsError(fact.where, problem, fact.hint)
 
 
-def _shown(value: object) -> str:
-    text = one_line(str(value), 80)
-    return text[:_SHOWN] if len(text) == 64 else text or "none"
-
-
-def _facts(session: LlmSession) -> Iterator[Shared]:
+def shared_facts(session: LlmSession) -> Iterator[Shared]:
+    """Yield all that decides over the results of the run that this process has planned."""
     resources = session.resources
     for name, facts in session.announced.items():
         suite, checkpoint, judge = session.suites[name], facts["checkpoint"], facts["judge"]

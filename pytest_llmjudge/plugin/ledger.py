@@ -10,7 +10,7 @@ from pytest_llmjudge.data import GateResult, Rule, RunResult
 from pytest_llmjudge.errors import LlmJudgeError
 from pytest_llmjudge.gates import TEARDOWN_FAILED, with_break
 from pytest_llmjudge.kinds import all_kinds, kind_named
-from pytest_llmjudge.kinds.base import NOT_RUN, Gathered, SampleReport
+from pytest_llmjudge.kinds.base import NOT_RUN, Gathered, SampleReport, node_ids
 from pytest_llmjudge.kinds.read_back import comparison_from_plain
 from pytest_llmjudge.pipeline.answering import JUDGE_NAME, answering_name
 from pytest_llmjudge.plugin.reports import ATTRIBUTE
@@ -177,7 +177,7 @@ class Ledger:
             own, of_gate = known.get(sample, {}).get(sample), of_gates.get(sample)
             payload = page.items.get(sample)
             if payload is None:
-                is_skipped = not self._skipped.isdisjoint(_node_ids(name, sample))
+                is_skipped = not self._skipped.isdisjoint(node_ids(name, sample))
                 yield sample, SampleReport(sample, of_gate=of_gate, is_skipped=is_skipped)
                 continue
             outcome, reason, note = payload["outcome"], payload["reason"], payload["note"]
@@ -196,15 +196,8 @@ class Ledger:
 
     def _fault(self, suite: str, item: str) -> str | None:
         """Say why an item has no proper end; ``None`` for one that has."""
-        names = _node_ids(suite, item)
+        names = node_ids(suite, item)
         return next((self._broken[name] for name in names if name in self._broken), None)
-
-
-def _node_ids(suite: str, item: str) -> tuple[str, str]:
-    """Return the node ids that an item may have."""
-    # pytest writes what is not ASCII in an id as escapes, unless an ini option forbids it.
-    escaped = item.encode("unicode_escape").decode("ascii")
-    return f"{suite}[{item}]", f"{suite}[{escaped}]"
 
 
 def _without_results(gathered: Gathered, fault: str) -> Gathered:

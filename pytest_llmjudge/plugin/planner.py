@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.kinds.base import Suite
     from pytest_llmjudge.pipeline import JudgeLike
     from pytest_llmjudge.plugin.session import LlmSession
+    from pytest_llmjudge.sharding import Shard
 
 __all__ = [
     "EARLY_NOTES",
@@ -76,7 +77,7 @@ def plan(session: LlmSession, collected: pytest.Session) -> None:
             cases.setdefault(case.suite.name, []).append(case)
     for name, of_suite in cases.items():
         session.due[name] = [case.id for case in of_suite if case.is_gate]
-        session.needed[name] = _needed(of_suite)
+        session.needed[name] = _needed(of_suite, session.settings.shard)
     if is_listing(session.config):
         return
     check_inputs(session)
@@ -136,14 +137,23 @@ def _fit_context(session: LlmSession) -> None:
         judges.fit_context(max(sizes, default=0))
 
 
-def _needed(cases: Sequence[Case]) -> list[str]:
-    """Return the ids of the samples that items need, in the suite's order."""
+def _needed(cases: Sequence[Case], shard: Shard | None) -> list[str]:
+    """Return the ids of the samples that items need, in the suite's order.
+
+    Args:
+        cases: The items of the suite.
+        shard: Whose samples these are; ``None`` for all.
+    """
     suite = cases[0].suite
     before = {JUDGE_CHECK, *suite.data_gates}
     gates = [case.id for case in cases if case.is_gate and case.id not in before]
     needed = {case.id for case in cases if not case.is_gate}
     needed.update(*map(suite.needed_by, gates))
-    return [sample for sample in suite.samples if sample in needed]
+    return [
+        sample
+        for sample in suite.samples
+        if sample in needed and (shard is None or sample in shard)
+    ]
 
 
 def _checked_case(item: pytest.Item) -> Case | None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+from _pytest.skipping import xfailed_key
+
 from pytest_llmjudge.gates import XPASSED
 from pytest_llmjudge.kinds.plain import plain_comparison
 from pytest_llmjudge.plugin.cases import DECIDED, READY, case_of
+from pytest_llmjudge.plugin.warning import InconclusiveWarning, is_raised
+from pytest_llmjudge.sharding import MERGED
 
 if TYPE_CHECKING:
-    import pytest
-
     from pytest_llmjudge.plugin.cases import Ready
 
 __all__ = ["ATTRIBUTE", "attach"]
@@ -37,6 +40,12 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
         payload["outcome"] = outcome
         payload["reason"] = _first_line(report)
         payload["note"] = XPASSED if is_unexpected else ""
+    elif ready is not None and ready.is_left:
+        payload |= {"outcome": "not run", "reason": MERGED}
+        payload["left"] = {
+            "xfail_strict": _xfail_strict(item),
+            "warning_fails": is_raised(InconclusiveWarning),
+        }
     else:
         decided = item.stash.get(DECIDED, None)
         decision = None if ready is None else ready.decision
@@ -55,6 +64,17 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
             payload["cause"] = decision.cause
         payload |= _comparison(ready)
     setattr(report, ATTRIBUTE, payload)
+
+
+def _xfail_strict(item: pytest.Item) -> bool | None:
+    """Say whether a gate that is expected to fail may not pass; ``None`` for any other."""
+    # pytest has no public way to ask, and evaluates the conditions in its own setup.
+    expected = item.stash.get(xfailed_key, None)
+    if expected is None or item.config.option.runxfail:
+        return None
+    raises = pytest.fail.Exception if expected.raises is None else expected.raises
+    is_meant = isinstance(raises, (type, tuple)) and issubclass(pytest.fail.Exception, raises)
+    return expected.strict if is_meant else None
 
 
 def _comparison(ready: Ready | None) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from pytest_llmjudge.plugin.planner import (
 )
 from pytest_llmjudge.plugin.reports import attach
 from pytest_llmjudge.plugin.session import LlmSession
+from pytest_llmjudge.plugin.sharding import deselect, note_shard
 from pytest_llmjudge.plugin.timeouts import TimeoutHooks, off_the_clock
 from pytest_llmjudge.storage.store import Store
 
@@ -100,8 +101,11 @@ class RunHooks:
         self._is_collected = False
 
     @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self) -> None:
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
         """Note that collection came to its end; a usage error, pytest's or ours, breaks it off."""
+        deselect(config, items, self._session.settings)
         self._is_collected = True
 
     @pytest.hookimpl(tryfirst=True)
@@ -124,6 +128,8 @@ class RunHooks:
             check_ray(self._session, session)
             if self._session.is_worker:
                 agree_on_plan(self._session)
+            if not is_listing(session.config):
+                note_shard(self._session)
         except LlmJudgeError as error:
             collect.report_usage_problem(session.config, error)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -13,6 +13,8 @@ from pytest_llmjudge.plugin.cases import READY, Case, Ready
 from pytest_llmjudge.plugin.configured import judge_of, model_of
 from pytest_llmjudge.plugin.identity import agree_on_fixtures
 from pytest_llmjudge.plugin.planner import suite_facts
+from pytest_llmjudge.plugin.sharding import is_left_to_merge
+from pytest_llmjudge.sharding import MERGED
 
 if TYPE_CHECKING:
     from pytest_llmjudge.kinds.base import Suite, SuiteRun
@@ -34,8 +36,9 @@ def set_up(request: pytest.FixtureRequest, session: LlmSession) -> None:
         return
     try:
         ready = item.stash[READY] = _ready(case, request, session)
-        if not case.is_gate:
-            _get_sample(ready, session, again=_is_rerun(item))
+        if is_left_to_merge(case, session.settings):
+            _leave_to_merge(ready, session)
+        _get_result(ready, session, again=_is_rerun(item))
     except LlmJudgeError as error:
         problem = str(error)
     # Outside of the handler: pytest would show what the error was raised from.
@@ -54,13 +57,28 @@ def set_up(request: pytest.FixtureRequest, session: LlmSession) -> None:
         note_property(item, name, value)
 
 
-def _get_sample(ready: Ready, session: LlmSession, *, again: bool) -> None:
-    """Get the result of a sample, and keep it for the process that writes the results."""
+def _get_result(ready: Ready, session: LlmSession, *, again: bool) -> None:
+    """Get the result of an item of a sample, and keep it where the results are written."""
     case = ready.case
+    if case.is_gate:
+        return
     sample = ready.sample = ready.run.sample(case.id, again=again)
     row = case.suite.row(sample)
     if row is not None:
         session.rows.note(case.suite.name, case.id, {case.id: row})
+
+
+def _leave_to_merge(ready: Ready, session: LlmSession) -> NoReturn:
+    """Keep what a gate would decide over, as of samples whose items the user skips, and skip it.
+
+    Raises:
+        pytest.skip.Exception: Always.
+    """
+    ready.is_left = True
+    suite = ready.case.suite
+    rows = {one.id: row for one in ready.run.samples() if (row := suite.row(one)) is not None}
+    session.rows.note(suite.name, ready.case.id, rows)
+    raise pytest.skip.Exception(MERGED, _use_item_location=True)
 
 
 def _ready(case: Case, request: pytest.FixtureRequest, session: LlmSession) -> Ready:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 
-__all__ = ["InconclusiveWarning", "JudgeCheckWarning", "warns"]
+__all__ = ["InconclusiveWarning", "JudgeCheckWarning", "is_raised", "warns"]
 
 
 class JudgeCheckWarning(pytest.PytestWarning):
@@ -22,3 +24,13 @@ def warns(item: pytest.Item, warning: pytest.PytestWarning) -> bool:
     except type(warning):
         return False
     return True
+
+
+def is_raised(category: type[pytest.PytestWarning]) -> bool:
+    """Say whether ``-W error`` denies warnings of a class, and give none."""
+    with warnings.catch_warnings(record=True):
+        try:
+            warnings.warn(category(""), stacklevel=2)
+        except category:
+            return True
+    return False

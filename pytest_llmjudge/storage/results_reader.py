@@ -118,16 +118,20 @@ class SavedRun:
         return Side(measure, name, (), others=others)
 
 
-def read_results(path: Path, kinds: Iterable[SavedKind], *, named_by: str = "") -> SavedRun:
+def read_results(
+    path: Path, kinds: Iterable[SavedKind], *, named_by: str = "", is_shard: bool = False
+) -> SavedRun:
     """Read a results file.
 
     Args:
         path: Of the file.
         kinds: Those that this version knows; suites of others are left alone.
         named_by: The option that names it, for messages.
+        is_shard: Whether it is to hold a shard of a run, or a whole one.
 
     Raises:
-        BaselineError: It is not there, or no results file that this version can read.
+        BaselineError: It is not there, no results file that this version can read, or holds the
+            other.
     """
     where = f"{named_by} {path}".strip()
     document = _parse(where, path)
@@ -142,6 +146,7 @@ def read_results(path: Path, kinds: Iterable[SavedKind], *, named_by: str = "") 
         raise BaselineError(
             where, f"it is no results file: {problem}", f"{_NAME_ONE}, {_AS_IT_WAS}"
         )
+    _check_shard(where, document.get("shard"), is_shard=is_shard)
     known = {kind.name: kind for kind in kinds}
     wrong = inconsistency(document, {name: kind.contradictions for name, kind in known.items()})
     if wrong is not None:
@@ -153,6 +158,15 @@ def read_results(path: Path, kinds: Iterable[SavedKind], *, named_by: str = "") 
         and (side := kind.saved_side(suite, document["judge"]))
     }
     return SavedRun(path, document, sides)
+
+
+def _check_shard(where: str, shard: Mapping[str, int] | None, *, is_shard: bool) -> None:
+    if shard is not None and not is_shard:
+        problem = f"it holds shard {shard['number']} of {shard['count']}"
+        raise BaselineError(where, problem, "merge the shards first (llmjudge merge)")
+    if shard is None and is_shard:
+        hint = "name the results files of runs with --llm-judge-shard"
+        raise BaselineError(where, "it holds no shard of a run", hint)
 
 
 def first_problem(document: object) -> str | None:

@@ -10,11 +10,19 @@ import yaml
 
 from tests.support.pages import DOCS, blocks
 
-__all__ = ["FILES", "Job", "jobs"]
+__all__ = ["FILES", "SHARDED", "Job", "jobs"]
 
 NAMES = ("github", "github-local", "gitlab")
 FILES = dict(zip(NAMES, (block.text for block in blocks(DOCS / "ci.md", "yaml")), strict=True))
 """Complete files by a name of their own, as the page on CI shows them."""
+SHARDED = dict(
+    zip(
+        ("github-shards", "gitlab-shards"),
+        (block.text for block in blocks(DOCS / "shards.md", "yaml")),
+        strict=True,
+    )
+)
+"""The same of the page on shards."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +58,13 @@ class Job:
 
 def jobs(name: str) -> dict[str, Job]:
     """Return the jobs of a file by their names."""
-    file = yaml.safe_load(FILES[name])
+    file = yaml.safe_load({**FILES, **SHARDED}[name])
     if name.startswith("github"):
         return {key: _of_github(job) for key, job in file["jobs"].items()}
-    parts = {key: part for key, part in file.items() if key != "variables"}
+    parts = {key: part for key, part in file.items() if key not in {"variables", "stages"}}
     hidden = {key: part for key, part in parts.items() if key.startswith(".")}
     return {
-        key: _of_gitlab({**hidden[part["extends"]], **part})
+        key: _of_gitlab({**hidden.get(part.get("extends"), {}), **part})
         for key, part in parts.items()
         if key not in hidden
     }

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from pytest_llmjudge.settings import OPTIONS
-from tests.support.ci_jobs import FILES, Job, jobs
+from tests.support.ci_jobs import FILES, SHARDED, Job, jobs
 from tests.support.pages import PAGES, blocks
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ def test_all_jobs_stand_on_one_page() -> None:
     """So that these tests see all of them."""
     shown = [block.text for page in PAGES for block in blocks(page, "yaml")]
 
-    assert shown == list(FILES.values())
+    assert shown == [*FILES.values(), *SHARDED.values()]
 
 
-@EACH_FILE
+@pytest.mark.parametrize("name", [*FILES, *SHARDED])
 def test_the_file_is_valid(name: str, tmp_path: Path) -> None:
     """By the schemas of GitHub and GitLab."""
     file = tmp_path / "job.yml"
-    file.write_text(FILES[name], "utf-8")
+    file.write_text({**FILES, **SHARDED}[name], "utf-8")
     schema = "vendor.github-workflows" if name.startswith("github") else "vendor.gitlab-ci"
 
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(file)]
@@ -111,6 +111,20 @@ def test_the_gate_reads_what_the_baseline_is(name: str) -> None:
     assert "--llm-judge-baseline" not in baseline.options
     for flag in ("--llm-judge-model", "--llm-judge-ask"):
         assert baseline.options[flag] == gate.options[flag]
+
+
+@pytest.mark.parametrize("name", SHARDED)
+def test_shards_and_their_merge(name: str) -> None:
+    """The files that the jobs leave are those that the last one merges."""
+    of_file = jobs(name)
+    options = of_file["shard"].options
+
+    (merge,) = (line for line in of_file["gate"].lines if line[0] == "llmjudge")
+    assert merge == ("llmjudge", "merge", "shard-*.json", "--out", "results.json")
+    assert options["--llm-judge-report"].startswith("shard-")
+    assert options.keys() >= {"--llm-judge-shard", "--llm-judge-baseline"}
+    for flag in options:
+        assert not flag.startswith("--llm-judge") or flag in FLAGS
 
 
 def test_gitlab_has_one_place_for_the_baseline() -> None:

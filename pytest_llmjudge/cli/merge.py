@@ -1,0 +1,106 @@
+"""The command ``llmjudge merge``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge import __version__
+from pytest_llmjudge.cli.output import print_text
+from pytest_llmjudge.errors import SettingsError, one_line
+from pytest_llmjudge.kinds.document import results_document
+from pytest_llmjudge.kinds.merging import merge, read_shards
+from pytest_llmjudge.kinds.reports import run_summary
+from pytest_llmjudge.reporting.terminal import summary_lines
+from pytest_llmjudge.storage.files import check_writable
+from pytest_llmjudge.storage.own import check_report_replaceable
+from pytest_llmjudge.storage.results import write_results
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from pytest_llmjudge.cli.output import Parser
+    from pytest_llmjudge.kinds.merging import MergedRun
+
+__all__ = ["add_merge"]
+
+_USAGE_ERROR = 4
+"""As pytest's: what reads the status of a run reads that of a merge."""
+_UNBOUNDED = 1000
+_OUT = "--out"
+
+
+def add_merge(commands: argparse._SubParsersAction[Parser]) -> None:
+    """Add the command to those that the command line may give."""
+    summary = "Put the shards of a run together, and decide the gates over whole suites"
+    merging = commands.add_parser(
+        "merge",
+        help=summary,
+        description=f"{summary}. Exit status: 0 all passed, 1 a sample or a gate did not, 4 usage "
+        "error, as that of the run that is not sharded.",
+    )
+    merging.add_argument(
+        "files",
+        type=Path,
+        nargs="+",
+        metavar="SHARD",
+        help="Results file of a run with --llm-judge-shard; those of all shards are needed",
+    )
+    merging.add_argument(
+        _OUT, type=Path, required=True, metavar="FILE", help="Results file to write"
+    )
+    merging.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="FILE",
+        help="Where the baseline of the shards lies now (default: where it lay then)",
+    )
+    merging.usage_status = _USAGE_ERROR
+    merging.set_defaults(run=_merge, error_status=_USAGE_ERROR)
+
+
+def _merge(options: argparse.Namespace) -> int:
+    for path in options.files:
+        _check_other(options.out, path, f"the shard {path}")
+    if options.baseline is not None:
+        _check_other(options.out, options.baseline, "the baseline")
+    check_writable(_OUT, options.out)
+    check_report_replaceable(_OUT, options.out)
+    files = read_shards(options.files)
+    named = files[0].part["baseline"]
+    if named is not None:
+        _check_other(options.out, Path(named["path"]), "the baseline")
+    merged = merge(files, options.baseline)
+    write_results(options.out, results_document(merged.run, __version__))
+    print_text("\n".join(_lines(merged)))
+    print_text(f"results: {options.out}")
+    return merged.run.status
+
+
+def _check_other(out: Path, path: Path, name: str) -> None:
+    """Let the merged file take the place of nothing that it is made of.
+
+    Raises:
+        SettingsError: It would.
+    """
+    if out.resolve() == path.resolve():
+        raise SettingsError(_OUT, f"{out} is {name} as well", "name another file")
+
+
+def _lines(merged: MergedRun) -> Iterator[str]:
+    """Yield what a run prints at its end, and of each gate that was decided here why it failed."""
+    is_known = bool(os.environ.get("COLUMNS")) or sys.stdout.isatty()
+    columns = shutil.get_terminal_size().columns if is_known else _UNBOUNDED
+    for line in summary_lines(run_summary(merged.run), columns):
+        yield f"{line.text}{line.result}"
+    for name, gate in merged.decided:
+        if gate.outcome != "passed":
+            yield one_line(f"FAILED: {name}[{gate.name}]: {gate.reason}", _UNBOUNDED)
+        elif gate.cause is not None:
+            yield one_line(f"WARNING: {name}[{gate.name}]: {gate.reason}", _UNBOUNDED)
+    for problem in merged.problems:
+        yield f"ERROR: {problem}"

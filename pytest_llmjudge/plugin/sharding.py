@@ -1,0 +1,152 @@
+"""Runs one shard of a run: without the samples of the others, and with what a merge has to know."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmjudge.errors import count_of, one_line
+from pytest_llmjudge.plugin.cases import case_of
+from pytest_llmjudge.plugin.identity import shared_facts
+from pytest_llmjudge.plugin.options import REQUIRE_INI, ini_name, required_suites
+from pytest_llmjudge.plugin.planner import EARLY_NOTES, USES_JUDGE
+from pytest_llmjudge.plugin.reports import ATTRIBUTE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+    from pytest_llmjudge.data.summary import RunSummary
+    from pytest_llmjudge.plugin.cases import Case
+    from pytest_llmjudge.plugin.session import LlmSession
+    from pytest_llmjudge.settings import Settings
+
+__all__ = ["ShardReports", "deselect", "is_left_to_merge", "note_shard"]
+
+_PLAN = "shard"
+"""Under which the processes of a run agree on what the shard's file says of its plan."""
+
+
+def deselect(config: pytest.Config, items: list[pytest.Item], settings: Settings) -> None:
+    """Take away the samples of other shards, as pytest does what ``-k`` leaves out."""
+    shard = settings.shard
+    if shard is None:
+        return
+    kept: list[pytest.Item] = []
+    others: list[pytest.Item] = []
+    for item in items:
+        case = case_of(item)
+        is_here = case is None or case.is_gate or case.id in shard
+        (kept if is_here else others).append(item)
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = kept
+
+
+def is_left_to_merge(case: Case, settings: Settings) -> bool:
+    """Say whether an item decides over samples, of which a shard has a part."""
+    return settings.shard is not None and case.is_gate and case.id in case.suite.gates(settings)[1]
+
+
+def note_shard(session: LlmSession) -> None:
+    """Keep what only a process that collects items knows, for the one that writes the file."""
+    settings = session.settings
+    shard = settings.shard
+    if shard is None:
+        return
+    baseline = None
+    if session.baseline is not None:
+        names = {name: session.matching.old_name(name) for name in sorted(session.gated)}
+        path = session.resources.models.shown_path(session.baseline.path)
+        baseline = {"path": path, "suites": names}
+    plan = {
+        "agreed": {
+            fact.key: {"where": fact.where, "what": fact.what, "value": fact.value}
+            for fact in shared_facts(session)
+        },
+        "baseline": baseline,
+        "here": {
+            name: sum(sample in shard for sample in session.suites[name].samples)
+            for name in session.announced
+        },
+    }
+    session.store.agree({_PLAN: json.dumps(plan, sort_keys=True)})
+
+
+class ShardReports:
+    """What the reports of a shard say beside its results, in the process that writes the file.
+
+    Args:
+        session: Of that process.
+    """
+
+    def __init__(self, session: LlmSession) -> None:
+        self._session = session
+        self._spared: set[str] = set()
+        self._left: dict[str, dict[str, bool | None]] = {}
+
+    def note(self, report: pytest.TestReport) -> None:
+        """Keep which items are skipped or expected to fail; the gates left over are neither."""
+        payload = getattr(report, ATTRIBUTE, {})
+        if "left" in payload:
+            self._left[f"{payload['suite']}[{payload['item']}]"] = payload["left"]
+        elif report.skipped:
+            self._spared.add(report.nodeid)
+
+    def part(self, status: int) -> dict[str, Any] | None:
+        """Return the results file's part on the shard; ``None`` in a run of the whole.
+
+        Args:
+            status: What pytest ends with.
+        """
+        session = self._session
+        shard, config = session.settings.shard, session.config
+        if shard is None:
+            return None
+        plan = self._plan()
+        left_out = {EARLY_NOTES, USES_JUDGE}
+        where = f"{ini_name(config)}: {REQUIRE_INI}"
+        return {
+            "number": shard.number,
+            "count": shard.count,
+            "status": status,
+            "suites": {
+                name: {key: fact for key, fact in facts.items() if key not in left_out}
+                for name, facts in session.store.suites().items()
+            },
+            "agreed": plan["agreed"],
+            "baseline": plan["baseline"],
+            "require": {"where": where, "suites": required_suites(config)},
+            "spared": sorted(self._spared),
+            "left": dict(sorted(self._left.items())),
+        }
+
+    def lines(self, run: RunSummary) -> Iterator[str]:
+        """Yield how much of each suite the shard has, and who decides the rest.
+
+        Args:
+            run: What reports show of the shard.
+        """
+        shard = self._session.settings.shard
+        if shard is None or not run.summaries:
+            return
+        here, suites = self._plan()["here"], self._session.store.suites()
+        counts: dict[str, list[int]] = {}
+        for suite in run.summaries:
+            own = counts.setdefault(suite.noun, [0, 0])
+            own[0] += here[suite.name]
+            own[1] += _size(suites[suite.name])
+        figures = (f"{mine} of {count_of(all_, noun)}" for noun, (mine, all_) in counts.items())
+        yield f"{shard.shown}: {', '.join(figures)}; gates are decided by: llmjudge merge"
+        for suite in run.summaries:
+            if not here[suite.name]:
+                yield one_line(f"{shard.shown} has no {suite.noun} of {suite.name}")
+
+    def _plan(self) -> dict[str, Any]:
+        plan: dict[str, Any] = json.loads(self._session.store.agreed()[_PLAN])
+        return plan
+
+
+def _size(facts: dict[str, Any]) -> int:
+    return int(facts.get("total", len(facts.get("subjects", ()))))

@@ -1,0 +1,456 @@
+"""Shards of a run: each runs its own samples, and merged they are the run that was not sharded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_llmjudge.cli import main
+from pytest_llmjudge.sharding import shard_of
+from tests.support.fake_ollama import FakeOllama, always
+from tests.support.project import MODEL, Project, records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EXAMPLE = Path(__file__).parents[2] / "example_suite" / "mmlu"
+SUITE = "test_suite.py::test_instructions"
+MERGED = "decided by the merge"
+RESPONSES = 'responses="model_response"'
+# One model that answers, scores and encodes, and a judge that reads scores off responses.
+CONFTEST = """
+import pytest
+from pytest_llmjudge import Preference, Verdict
+
+class Model:
+    fingerprint = "model-1"
+    context_length = 10_000
+
+    def generate(self, prompts, *, max_new_tokens):
+        return [f"It is {len(prompt) % 7}." for prompt in prompts]
+
+    def encode(self, text):
+        return list(text.encode())
+
+    def encode_pair(self, prompt, reference, *, chat, end):
+        return [1] * len(prompt.split()), [2] * (len(reference.split()) + end)
+
+    def score(self, contexts):
+        for context in contexts:
+            yield [
+                -sum(sum(context.ids[-9:]) * 7 % 97 / 13 + byte / 3 for byte in branch) / 50
+                for branch in context.branches
+            ]
+
+class Judge:
+    fingerprint = "judge-1"
+
+    def score(self, record, response):
+        given = response.split()[0]
+        if given == "mute":
+            return Verdict(None, reply="well", error="it wrote no score; ask again")
+        return Verdict(int(given), reply=given)
+
+    def compare(self, record, a, b):
+        first, second = (text.split()[0] for text in (a, b))
+        winner = "tie" if first == second else "a" if int(first) > int(second) else "b"
+        return Preference(winner, {"a": ("A", "B"), "b": ("B", "A"), "tie": ("A", "A")}[winner])
+
+@pytest.fixture(scope="session")
+def llm_model():
+    return Model()
+
+@pytest.fixture(scope="session")
+def llm_judge():
+    return Judge()
+"""
+TESTS = """
+import pytest
+
+@pytest.mark.llm_judge("data.json", responses="model_response", min_score=50,
+                       min_average={{"all": 70, "odd": 60}}, by="parity", max_judge_bias={bias})
+def test_judged(verdict, record):
+    assert record.id != {broken!r}
+
+@pytest.mark.llm_judge("data.json", responses="model_response", min_average={average})
+@pytest.mark.xfail(strict={strict}, reason="known")
+def test_expected(record):
+    pass
+
+@pytest.mark.llm_compare("data.json", responses="model_response", against="old", min_win_rate=0.5)
+def test_pairs(preference):
+    pass
+
+@pytest.mark.llm_mmlu({mmlu!r}, shots=1, min_accuracy={accuracy})
+def test_mmlu(mmlu_result):
+    pass
+
+@pytest.mark.llm_choices("choices.jsonl", mode="continuation", min_accuracy={accuracy})
+def test_choices(choice):
+    pass
+
+@pytest.mark.llm_exact("data.json", min_accuracy={accuracy})
+def test_exact(exact):
+    pass
+
+@pytest.mark.llm_loss("data.json", max_perplexity={perplexity})
+def test_loss(loss):
+    pass
+"""
+GOOD: dict[str, object] = {
+    "bias": 20,
+    "broken": "",
+    "average": 99,
+    "strict": False,
+    "mmlu": str(EXAMPLE),
+    "accuracy": 0,
+    "perplexity": 1e9,
+}
+BAD: dict[str, Any] = {
+    "bias": 1,
+    "broken": "r3",
+    "average": 1,
+    "strict": True,
+    "accuracy": 0.99,
+    "perplexity": 1.01,
+}
+
+
+FAIR = tuple(70 + 3 * (number % 9) for number in range(30))
+
+
+def judged(*scores: int | str) -> list[dict[str, Any]]:
+    """Make records to which the judge of the project gives these scores."""
+    return [
+        {
+            **record,
+            "model_response": f"{score} points",
+            "old": f"{60 + 5 * (number % 3)} points",
+            "parity": "odd" if number % 2 else "even",
+            **({"human_score": score if isinstance(score, int) else 5} if number % 3 else {}),
+        }
+        for number, (record, score) in enumerate(zip(records(len(scores)), scores, strict=True))
+    ]
+
+
+def write_all_kinds(project: Project, *scores: int | str, **more: object) -> None:
+    """Write a suite of each kind over records with these scores."""
+    project.write("conftest.py", CONFTEST)
+    project.write("data.json", judged(*scores))
+    rows = (
+        {"id": f"q{n}", "question": f"Which is {n}?", "choices": ["yes", "no"], "answer": n % 2}
+        for n in range(7)
+    )
+    project.write("choices.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
+    project.write("test_all.py", TESTS.format(**{**GOOD, **more}))
+
+
+def run_shards(project: Project, count: int, *arguments: str) -> list[pytest.RunResult]:
+    """Run all shards, each with a results file of its own."""
+    return [
+        project.run(
+            f"--llm-judge-shard={number}/{count}",
+            f"--llm-judge-report=shard-{number}.json",
+            *arguments,
+        )
+        for number in range(1, count + 1)
+    ]
+
+
+def files(count: int) -> list[str]:
+    return [f"shard-{number}.json" for number in range(1, count + 1)]
+
+
+@pytest.fixture
+def merge(project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Merge files in the project's folder, into merged.json."""
+
+    def merge(*arguments: str) -> int:
+        monkeypatch.chdir(project.path)
+        return main(["merge", *arguments, "--out=merged.json"])
+
+    return merge
+
+
+@pytest.mark.parametrize("case", ["good", "bad"])
+def test_a_merge_of_all_kinds_is_the_whole_run(
+    project: Project, merge: Callable[..., int], case: str
+) -> None:
+    """With every gate, failures of bodies, expected failures and records without a score."""
+    scores: tuple[int | str, ...] = FAIR if case == "good" else (90, 20, "mute", *FAIR)
+    write_all_kinds(project, *scores, **({} if case == "good" else BAD))
+
+    shards = run_shards(project, 3)
+
+    whole = project.run("--llm-judge-report=whole.json")
+    status = merge(*files(3))
+    assert project.results("merged.json") == project.results("whole.json")
+    assert status == whole.ret == int(case == "bad")
+    assert max(shard.ret for shard in shards) == status
+
+
+PASSES = {"default": "passed", "error": "failed"}
+
+
+@pytest.mark.parametrize("warnings", PASSES)
+def test_a_merge_compares_with_the_baseline(
+    project: Project,
+    merge: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    warnings: str,
+) -> None:
+    """By the same rule over the same records, whatever the kind; what is inconclusive may pass."""
+    # A margin for losses as well, which an option cannot give.
+    terms = {"perplexity": "1e9, max_rise=0.01", "accuracy": 0.01}
+    suites = () if warnings == "default" else ("test_all.py::test_judged",)
+    write_all_kinds(project, *FAIR, **terms)
+    project.run("--llm-judge-report=old.json", *suites)
+    write_all_kinds(project, *(score - number % 5 for number, score in enumerate(FAIR)), **terms)
+    conftest = CONFTEST.replace("model-1", "model-2").replace("/ 50", "/ 40")
+    project.write("conftest.py", conftest)
+    arguments = (
+        "--llm-judge-baseline=old.json",
+        "--llm-judge-baseline-rule=not-worse",
+        "--llm-judge-max-drop=3",
+        "--llm-judge-inconclusive=warn",
+        f"-W{warnings}::pytest.PytestWarning",
+        *suites,
+    )
+
+    run_shards(project, 3, *arguments)
+
+    whole = project.run("--llm-judge-report=whole.json", *arguments)
+    status = merge(*files(3))
+    merged = project.results("merged.json")
+    assert merged == project.results("whole.json")
+    assert status == whole.ret == int(warnings == "error" or not suites)
+    printed = capsys.readouterr().out
+    decided = {
+        (suite["name"], gate["outcome"], gate.get("cause"))
+        for suite in merged["suites"]
+        for gate in suite["gates"]
+        if gate["name"] == "baseline"
+    }
+    assert "inconclusive" in {cause for _, outcome, cause in decided if outcome == PASSES[warnings]}
+    for name, outcome, cause in decided:
+        word = "FAILED" if outcome == "failed" else "WARNING" if cause else ""
+        assert (f"{word}: {name}[baseline]: " in printed) == bool(word)
+
+
+def test_one_shard(project: Project, dist: tuple[str, ...]) -> None:
+    """Other samples are deselected, gates skipped once in words, and nothing more is generated."""
+    content = records(9)
+    mine = [record for record in content if shard_of(record["id"], 3) == 2]
+    project.suite(content, "min_average=0, min_score=0")
+    project.write("conftest.py", MODEL.format(answer="prompt"))
+
+    result = project.run("--llm-judge-shard=2/3", "--llm-judge-report=results.json", "-rs", *dist)
+
+    result.assert_outcomes(
+        passed=len(mine), skipped=1, deselected=0 if "-n" in dist else 9 - len(mine)
+    )
+    assert result.ret == 0
+    generated = (project.path / "generated.log").read_text("utf-8").split()
+    assert sum(map(int, generated)) == len(mine)
+    result.stdout.fnmatch_lines(
+        [
+            f"llm-judge: shard 2 of 3: {len(mine)} of 9 records; gates are decided by: llmjudge merge",
+            f"SKIPPED [[]1] test_suite.py:4: {MERGED}",
+        ]
+    )
+    document = project.results()
+    (suite,) = document["suites"]
+    ran = {record["id"] for record in suite["records"] if record["outcome"] == "passed"}
+    assert ran == {record["id"] for record in mine}
+    assert suite["gates"] == [{"name": "average", "outcome": "not run", "reason": MERGED}]
+    assert suite["outcome"] == "incomplete"
+
+
+def test_a_shard_without_a_sample(project: Project, merge: Callable[..., int]) -> None:
+    """It passes, says so, and is merged like the others."""
+    project.suite(records(1))
+
+    shards = run_shards(project, 2)
+
+    (empty,) = {1, 2} - {shard_of("r0", 2)}
+    assert [shard.ret for shard in shards] == [0, 0]
+    shards[empty - 1].stdout.fnmatch_lines(
+        [
+            f"llm-judge: shard {empty} of 2: 0 of 1 record; gates are decided by: llmjudge merge",
+            f"llm-judge: shard {empty} of 2 has no record of {SUITE}",
+        ]
+    )
+    assert merge(*files(2)) == 0
+
+
+def test_what_is_left_out_is_not_merged(
+    project: Project, merge: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By -k a sample or a gate, by -x all that follows."""
+    content = records(6, wrong=[0, 1, 2, 3])
+    project.suite(content)
+    run_shards(project, 2)
+    first = [record["id"] for record in content if shard_of(record["id"], 2) == 1]
+    one = ("--llm-judge-shard=1/2", "--llm-judge-report=shard-1.json")
+    whole = "run it whole, without -k, -m, --lf and -x"
+
+    for options, problem, names in (
+        (("-k", f"not {first[0]}"), "1 sample of shard 1/2 was not run", first[:1]),
+        (("-k", "not average"), "1 gate of shard 1/2 was not run", ["average"]),
+        (("-x",), f"{len(first) - 1} samples of shard 1/2 were not run", first[1:]),
+    ):
+        project.run(*one, *options)
+        assert merge(*files(2)) == 4
+        listed = ", ".join(f"{SUITE}[{name}]" for name in names)
+        assert capsys.readouterr().err == f"llmjudge: shard-1.json: {problem}; {whole} ({listed})\n"
+
+
+def test_what_the_user_skips(project: Project, merge: Callable[..., int]) -> None:
+    """A gate decides over records whose items are skipped, and may be skipped or expected to fail."""
+    project.suite(records(6, wrong=[1]), f"{RESPONSES}, min_average=0")
+    hook = """
+import pytest
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "[r1]" in item.name or "[r2]" in item.name:
+            item.add_marker(pytest.mark.skip)
+        if "{gate}" in item.name:
+            item.add_marker(pytest.mark.{mark})
+"""
+    for gate, mark in (("none", "skip"), ("average", "skip"), ("average", "xfail(strict=True)")):
+        project.write("conftest.py", hook.format(gate=gate, mark=mark))
+        run_shards(project, 2)
+        whole = project.run("--llm-judge-report=whole.json")
+
+        assert merge(*files(2)) == whole.ret == int("strict" in mark)
+        assert project.results("merged.json") == project.results("whole.json")
+
+
+@pytest.mark.parametrize("check", ["strict", "warn"])
+def test_a_judge_that_is_not_fit(project: Project, merge: Callable[..., int], check: str) -> None:
+    """Each shard asks it about known answers, and what they say of it is what the run says."""
+    project.suite(records(6), f"{RESPONSES}, min_average=1")
+    arguments = (f"--llm-judge-check={check}",)
+
+    with FakeOllama(always("50")) as server:
+        shards = [
+            project.run(
+                f"--llm-judge-shard={number}/2",
+                f"--llm-judge-report=shard-{number}.json",
+                *arguments,
+                server=server.url,
+            )
+            for number in (1, 2)
+        ]
+        whole = project.run("--llm-judge-report=whole.json", *arguments, server=server.url)
+
+    assert {shard.ret for shard in shards} == {whole.ret} == {int(check == "strict")}
+    assert merge(*files(2)) == whole.ret
+    assert project.results("merged.json") == project.results("whole.json")
+
+
+REQUIRE = "[pytest]\nllm_judge_require = test_suite.py\n"
+
+
+@pytest.mark.parametrize("case", ["whole", "missing", "skipped"])
+def test_what_is_required(
+    project: Project,
+    merge: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    case: str,
+) -> None:
+    """A shard lacks nothing that another one has; the merge proves that all of it has passed."""
+    project.suite(records(6))
+    project.write("tox.ini", REQUIRE)
+    if case == "skipped":
+        hook = (
+            "def pytest_runtest_setup(item):\n    if '[r3]' in item.name:\n        pytest.skip()\n"
+        )
+        project.write("conftest.py", f"import pytest\n{hook}")
+    more = ("-k", f"not r{3}") if case == "missing" else ()
+
+    shards = run_shards(project, 2, *more)
+
+    if case == "missing":
+        assert sorted(shard.ret for shard in shards) == [0, 4]
+        return
+    whole = project.run("--llm-judge-report=whole.json")
+    assert [shard.ret for shard in shards] == [0, 0]
+    assert merge(*files(2)) == whole.ret == int(case == "skipped")
+    assert project.results("merged.json") == project.results("whole.json")
+    problem = (
+        "tox.ini: llm_judge_require: 1 items of test_suite.py were skipped or expected to fail"
+    )
+    assert (f"ERROR: {problem}; let them run" in capsys.readouterr().out) == (case == "skipped")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("compare", "shard-1.json", "shard-1.json"),
+        ("history", "shard-1.json"),
+        ("power", "shard-1.json", "--drop=5"),
+    ],
+    ids=lambda command: str(command[0]),
+)
+def test_a_shard_is_no_run(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: tuple[str, ...],
+) -> None:
+    """Whoever reads results files says what to do with a shard's."""
+    project.suite(records(2))
+    project.run("--llm-judge-shard=1/2", "--llm-judge-report=shard-1.json")
+    monkeypatch.chdir(project.path)
+
+    assert main(list(command)) == 2
+
+    problem = "it holds shard 1 of 2; merge the shards first (llmjudge merge)"
+    assert capsys.readouterr().err == f"llmjudge: shard-1.json: {problem}\n"
+    if command[0] == "power":
+        result = project.run("--llm-judge-baseline=shard-1.json")
+        assert result.ret == 4
+        assert (
+            f"ERROR: --llm-judge-baseline {project.path / 'shard-1.json'}: {problem}"
+            in result.errlines
+        )
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (
+            ("--llm-judge-shard=1/2",),
+            (
+                "--llm-judge-shard: nothing of a shard can be merged without its results file; "
+                "add --llm-judge-report=FILE"
+            ),
+        ),
+        (
+            (
+                "--llm-judge-shard=1/2",
+                "--llm-judge-report=a.json",
+                "--llm-judge-model=llama3",
+                "--llm-judge-explain=3",
+            ),
+            (
+                "--llm-judge-shard: which responses are the worst of a suite is known once its "
+                "shards are merged; leave out --llm-judge-explain, or give it all"
+            ),
+        ),
+    ],
+    ids=["report", "explain"],
+)
+def test_options_in_vain(project: Project, options: tuple[str, ...], line: str) -> None:
+    """They end the run before any work."""
+    project.suite(records(2))
+
+    result = project.run(*options)
+
+    assert result.ret == 4
+    assert [text for text in result.errlines if text] == [f"ERROR: {line}"]
