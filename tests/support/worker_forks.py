@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 OTHERS = ("hypothesispytest", "anyio", "html", "html_fixtures", "metadata", "pytest_reportlog")
 """Plugins that are not ours, which take seconds to import."""
 
+UNUSED = ("doctest", "legacypath", "pastebin")
+"""Plugins of pytest's own that no run here has a use for, which are looked through in each."""
+
 PRELOADED = (
     "jsonschema",
     "requests",
