@@ -137,7 +137,7 @@ class Project:
     @staticmethod
     def _judge(server: str | None, arguments: Sequence[str]) -> list[str]:
         # They take seconds to be imported by each worker.
-        others = [f"-pno:{name}" for name in worker_forks.OTHERS]
+        others = [f"-pno:{name}" for name in (*worker_forks.OTHERS, *worker_forks.UNUSED)]
         if not any(argument.startswith("--reruns") for argument in arguments):
             # It leaves a socket and a thread behind with each run in this process.
             others.append("-pno:rerunfailures")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import gc
 import importlib
 import json
@@ -25,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 OTHERS = ("hypothesispytest", "anyio", "html", "html_fixtures", "metadata", "pytest_reportlog")
 """Plugins that are not ours, which take seconds to import."""
 
+UNUSED = ("doctest", "legacypath", "pastebin")
+"""Plugins of pytest's own that no run here has a use for, which are looked through in each."""
+
 PRELOADED = (
     "jsonschema",
     "requests",
@@ -44,6 +49,9 @@ PRELOADED = (
     "scipy.stats",
     "tiktoken",
     "torch",
+    "xdist.dsession",
+    "xdist.looponfail",
+    "xdist.remote",
 )
 """What the package imports late; some of them do not bear a second import in one process."""
 
@@ -60,13 +68,27 @@ ADDRESS = "WORKER_FORKS"
 
 
 def preload() -> None:
-    """Import all of the package, whose assertions pytest would rewrite anew in each run."""
+    """Do once what each run would do anew: import, rewrite assertions, read what is installed."""
+    _keep_metadata()
     for name in PRELOADED:
         importlib.import_module(name)
     package = importlib.import_module("pytest_llmjudge")
     for module in pkgutil.walk_packages(package.__path__, "pytest_llmjudge."):
         if LATE.search(module.name) is None:
             importlib.import_module(module.name)
+
+
+def _keep_metadata() -> None:
+    # pytest reads them twice in each run, the lists of all files of its plugins among them.
+    for name in ("entry_points", "files", "metadata"):
+        read = functools.cache(getattr(metadata.Distribution, name).fget)
+        setattr(metadata.Distribution, name, property(read))
+    installed = list(metadata.distributions())
+    for distribution in installed:
+        if any(point.group == "pytest11" for point in distribution.entry_points):
+            assert distribution.files
+            assert distribution.metadata
+    setattr(metadata, "distributions", lambda: installed)  # noqa: B010 - mypy keeps functions
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -41,7 +41,7 @@ def close(scores: list[list[float]], expected: list[list[float]]) -> bool:
     return scores == [pytest.approx(values, abs=1e-4) for values in expected]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(
     st.lists(TOKENS, max_size=20),
     st.lists(

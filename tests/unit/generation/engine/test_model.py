@@ -72,7 +72,7 @@ def test_a_stream_gives_the_same_with_numbers(saved: Path) -> None:
     assert sorted(completions, key=lambda completion: completion.index) == expected
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(prompts=st.lists(st.text(min_size=1, max_size=10), max_size=8), batch=st.integers(1, 9))
 def test_a_batch_changes_nothing(saved: Path, prompts: list[str], batch: int) -> None:
     """Prompts answered together get what they get one by one."""

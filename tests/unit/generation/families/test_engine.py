@@ -28,7 +28,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "gemma3_text": {"head_dim": 12, "sliding_window_pattern": 2, **WINDOW},
     "olmo3": WINDOW,
 }
-NEW = 12
+NEW = 6
 
 
 @pytest.fixture(name="both", params=list(KINDS), scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -152,11 +153,16 @@ def check_equal(model: Decoder, theirs: Theirs) -> None:
     ids = torch.arange(40)[None]
     with torch.no_grad():
         assert (model(ids) - theirs(ids).logits).abs().max().item() < 1e-4
-    expected = [greedy(theirs, prompt, 12) for prompt in PROMPTS]
+    expected = greedy_texts(theirs)
     for slots in (1, 16):
         limits = [12] * len(PROMPTS)
         texts = sorted(decode(model, PROMPTS, limits, ends={END}, slots=slots))
         assert [text.ids for text in texts] == expected
+
+
+@cache
+def greedy_texts(theirs: Theirs) -> list[list[int]]:
+    return [greedy(theirs, prompt, 12) for prompt in PROMPTS]
 
 
 @torch.no_grad()
