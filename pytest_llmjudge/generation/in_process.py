@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import PromptError
@@ -20,10 +20,24 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from pytest_llmjudge.data import Context, Prompt
-    from pytest_llmjudge.generation.passes import Behind, Plan
+    from pytest_llmjudge.generation.passes import Plan
     from pytest_llmjudge.settings import Decoding
 
-__all__ = ["InProcessModel"]
+__all__ = ["InProcessModel", "PassComputer"]
+
+
+class PassComputer(Protocol):
+    """Computes passes behind one prefix."""
+
+    def score(self, contexts: Sequence[Context]) -> list[list[float]]:
+        """Return for each context of a pass the summed log-probability of each of its branches."""
+
+    def next_logprobs(self, contexts: Sequence[Context]) -> Iterator[Tensor]:
+        """Yield for each context of a pass, which has no branches, what may follow it.
+
+        Yields:
+            The log-probability of each token (V), in float32 on the CPU.
+        """
 
 
 class InProcessModel(Replies[Info, Loaded]):
@@ -62,7 +76,7 @@ class InProcessModel(Replies[Info, Loaded]):
         """
 
     @abstractmethod
-    def behind(self, prefix: list[int]) -> Behind:
+    def behind(self, prefix: list[int]) -> PassComputer:
         """Load the model, and compute what passes have in common.
 
         Args:

@@ -6,17 +6,15 @@ computes one gets the same numbers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_llmjudge.data import Context
 from pytest_llmjudge.generation.shared_prefix import shared_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from torch import Tensor
-
-__all__ = ["PASS_TOKENS", "Behind", "Plan", "plan_trees", "tree_size"]
+__all__ = ["PASS_TOKENS", "Plan", "plan_trees", "tree_size"]
 
 PASS_TOKENS = 1024
 """About how many tokens one pass takes: enough for two cores to be compute-bound."""
@@ -34,20 +32,6 @@ class Plan(NamedTuple):
     prefix: list[int]
     passes: list[list[Context]]
     order: Sequence[int]
-
-
-class Behind(Protocol):
-    """Computes passes behind one prefix."""
-
-    def score(self, contexts: Sequence[Context]) -> list[list[float]]:
-        """Return for each context of a pass the summed log-probability of each of its branches."""
-
-    def next_logprobs(self, contexts: Sequence[Context]) -> Iterator[Tensor]:
-        """Yield for each context of a pass, which has no branches, what may follow it.
-
-        Yields:
-            The log-probability of each token (V), in float32 on the CPU.
-        """
 
 
 def plan_trees(contexts: Sequence[Context], pass_tokens: int = PASS_TOKENS) -> Plan:

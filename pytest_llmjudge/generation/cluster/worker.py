@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import Completion, Context, Prompt
     from pytest_llmjudge.errors import PromptError
     from pytest_llmjudge.generation.cluster.work import Place
-    from pytest_llmjudge.generation.passes import Behind
+    from pytest_llmjudge.generation.in_process import PassComputer
     from pytest_llmjudge.generation.reply import Reply
     from pytest_llmjudge.settings import Decoding, Settings
 
@@ -85,7 +85,7 @@ class ModelWorker:
     def __init__(self, model: InProcessModel[Any, Any]) -> None:
         self._model = model
         self._prefix: list[int] = []
-        self._behind: Behind | None = None
+        self._behind: PassComputer | None = None
 
     @property
     def on_tokens(self) -> Callable[[int], None]:
@@ -112,7 +112,7 @@ class ModelWorker:
     def score(
         self, passes: Sequence[Sequence[Context]], *, prefix: list[int]
     ) -> Iterator[tuple[int, list[list[float]]]]:
-        """Score the contexts of passes behind a prefix; see :meth:`.Behind.score`."""
+        """Score the contexts of passes behind a prefix; see :meth:`.PassComputer.score`."""
         behind = self._behind_prefix(prefix)
         with one_line_memory(self._model.path):
             for number, contexts in enumerate(passes):
@@ -146,7 +146,7 @@ class ModelWorker:
         """Have replies chosen; see :meth:`.LocalModel.held_replies`."""
         return self._model.held_replies(prompts, allowed, decoding=decoding)
 
-    def _behind_prefix(self, prefix: list[int]) -> Behind:
+    def _behind_prefix(self, prefix: list[int]) -> PassComputer:
         """Return what computes behind a prefix; its keys and values stay for the next piece."""
         if self._behind is None or self._prefix != prefix:
             # Let go of first: two prefixes may not fit.

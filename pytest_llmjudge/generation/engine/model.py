@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Prompt
     from pytest_llmjudge.generation.families.decoder import Decoder
-    from pytest_llmjudge.generation.passes import Behind, Plan
+    from pytest_llmjudge.generation.in_process import PassComputer
+    from pytest_llmjudge.generation.passes import Plan
     from pytest_llmjudge.generation.tokenizers.base import Tokenizer
 
 __all__ = ["TorchModel"]
@@ -181,7 +182,7 @@ class TorchModel(InProcessModel[CheckpointInfo, "Decoder"]):
         """Plan the passes that read what may follow rows of tokens."""
         return plan_trees([Context(row, ()) for row in rows])
 
-    def behind(self, prefix: list[int]) -> Behind:
+    def behind(self, prefix: list[int]) -> PassComputer:
         """Load the model, and compute what passes have in common."""
         model = self._loaded
         from pytest_llmjudge.generation.engine.loglikelihood import TreePasses

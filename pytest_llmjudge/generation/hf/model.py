@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from pytest_llmjudge.generation.families.decoder import Decoder
     from pytest_llmjudge.generation.hf.generate import Continued, Row
     from pytest_llmjudge.generation.hf.loading import FolderTexts, Model
-    from pytest_llmjudge.generation.passes import Behind, Plan
+    from pytest_llmjudge.generation.in_process import PassComputer
+    from pytest_llmjudge.generation.passes import Plan
 
 __all__ = ["HuggingFaceModel"]
 
@@ -186,7 +187,7 @@ class HuggingFaceModel(InProcessModel[FolderInfo, "Model"]):
             return plan_trees([Context(row, ()) for row in rows])
         return plan_next(rows, self._vocab_size)
 
-    def behind(self, prefix: list[int]) -> Behind:
+    def behind(self, prefix: list[int]) -> PassComputer:
         """Load the model, and compute what passes have in common: nothing with transformers."""
         model = self._loaded
         from pytest_llmjudge.generation.engine.loglikelihood import TreePasses

@@ -28,6 +28,7 @@ OTHERS = {
     *("report", "html", "responses", "markdown", "mlflow", "annotations", "explain", "paths"),
     *("base_forced", "tokenizer_forced", "explain_forced", "responses_field_forced"),
     *("checkpoint_forced", "labels_options", "server_options"),
+    *("ray", "ray_cpus", "ray_forced", "shard"),
 }
 """Fields of the settings that decide nothing."""
 
