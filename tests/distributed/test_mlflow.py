@@ -14,6 +14,9 @@ from tests.support.project import Project, records
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
+# MLflow's client uses what its database library deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
 GATED = 'responses="model_response", min_score=50, min_average=90'
 SUITE = "test_suite.py/test_instructions"
 
