@@ -845,10 +845,13 @@ def _check_near(given: Mapping[str, tuple[str, str]], settings: Settings) -> Non
 
 
 def _check_ray_cpus(given: Mapping[str, tuple[str, str]], settings: Settings) -> None:
-    """Refuse the cores of actors on the command line of a run without actors."""
+    """Refuse the cores of actors where there are none, and a GPU by its number where there are."""
     if settings.ray is None and _source(given, "llm_judge_ray_cpus") == "cli":
         where, problem = "--llm-judge-ray-cpus", "without Ray there are no actors to give cores to"
         raise SettingsError(where, problem, "add --llm-judge-ray")
+    if settings.ray is not None and settings.device.startswith("cuda:"):
+        where, problem = "--llm-judge-device", "an actor of Ray sees one GPU, which Ray chooses"
+        raise SettingsError(where, problem, f"write cuda instead of {settings.device}")
 
 
 def _check_context(given: Mapping[str, tuple[str, str]], settings: Settings) -> None:

@@ -60,7 +60,7 @@ def _report(options: argparse.Namespace) -> int:
         f"--{form}": path for form in _FORMS if (path := getattr(options, form)) is not None
     }
     _check_files(files, options)
-    saved = read_results(options.results, all_kinds())
+    saved = read_results(options.results, all_kinds(), is_shard=None)
     baseline = None
     if options.baseline is not None:
         baseline = read_results(options.baseline, all_kinds(), named_by="--baseline")

@@ -30,6 +30,7 @@ from pytest_llmjudge.data.preference import (
 )
 from pytest_llmjudge.data.rating import Outcome, Rating, Ratings, Standing, Unscored
 from pytest_llmjudge.data.records import (
+    UNSEEN,
     CheckpointReference,
     Completion,
     Criterion,
@@ -55,6 +56,7 @@ from pytest_llmjudge.data.results import (
 )
 
 __all__ = [
+    "UNSEEN",
     "AgainstReference",
     "Agreement",
     "AgreementLimits",

@@ -210,6 +210,10 @@ class Explanation:
         return self.text or f"(none: {self.error})"
 
 
+UNSEEN = "llm_judge"
+"""The name of a judge of the user's own that nobody has seen yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class JudgeIdentity:
     """What decides a judge's answers, as it goes into keys and files.

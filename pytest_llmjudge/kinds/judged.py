@@ -409,7 +409,12 @@ class _JudgedSuite(RecordSuite[_Scored]):
 
     def decide(self, gate: str, samples: Sequence[Sample[_Scored]]) -> Decision:
         known = {one.id: one for one in samples}
-        results = [self._known(one, known.get(one.id)) for one in self.loaded.records]
+        category = {gate_of(name): name for name in self.loaded.settings.min_averages}.get(gate)
+        results = [
+            self._known(one, known.get(one.id))
+            for one in self.loaded.records
+            if category is None or self._category(one.id) == category
+        ]
         facts = {**self._limits(), **self._people(self._labels.plain())}
         return decide_judged(gate, results, facts)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge import __version__
 from pytest_llmjudge.comparison import compare
-from pytest_llmjudge.data import GateResult, Rule, RunResult
+from pytest_llmjudge.data import UNSEEN, GateResult, Rule, RunResult
 from pytest_llmjudge.errors import BaselineError, SettingsError, count_of
 from pytest_llmjudge.gates import XPASSED, decide_baseline
 from pytest_llmjudge.kinds import all_kinds, kind_named
@@ -19,10 +19,9 @@ from pytest_llmjudge.kinds.read_back import joined_gates
 from pytest_llmjudge.kinds.required import unmet
 from pytest_llmjudge.kinds.shared import shown_value
 from pytest_llmjudge.matching import names_of
-from pytest_llmjudge.pipeline.judge_resources import UNSEEN
 from pytest_llmjudge.recordsfile import file_digest
 from pytest_llmjudge.sharding import MERGED, Shard
-from pytest_llmjudge.storage.results_reader import read_results
+from pytest_llmjudge.storage.results_reader import judge_of, read_results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -39,6 +38,7 @@ _INTERRUPTED = 2
 _OF_JUDGE = ("model", "backend", "version", "digest", "options", "ask")
 """What makes a judge another one."""
 _NAMED = 5
+_NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,8 @@ class MergedRun:
     Attributes:
         run: Its results, with the status that pytest would have ended with.
         decided: The gates that were decided here, each with the name of its suite.
-        problems: What keeps it from having decided over all that it requires, as lines.
+        problems: What keeps it from having decided over all that it requires, or why it failed
+            where no suite did, as lines.
     """
 
     run: RunResult
@@ -153,7 +154,9 @@ def merge(files: Sequence[_ShardFile], baseline: Path | None) -> MergedRun:
         for name, gate in decided
     )
     if has_failed:
-        return MergedRun(replace(run, status=1), tuple(decided), ())
+        is_explained = any(one.outcome != "passed" for one in run.results)
+        unexplained = () if is_explained else tuple(_broken(files))
+        return MergedRun(replace(run, status=1), tuple(decided), unexplained)
     problems = tuple(str(problem) for problem in _unmet(files, run, decided))
     run = replace(run, status=int(bool(problems)), notes=(*run.notes, *problems))
     return MergedRun(run, tuple(decided), problems)
@@ -175,6 +178,14 @@ def _read(path: Path) -> _ShardFile:
         problem = f"{shard.shown} did not come to its end (status {part['status']})"
         raise BaselineError(where, problem, "run it again; the verdicts are kept in the cache")
     return _ShardFile(path, document, shard)
+
+
+def _broken(files: Sequence[_ShardFile]) -> Iterator[str]:
+    """Yield which shards failed beside what their suites say, a line each."""
+    for file in files:
+        if file.part["status"]:
+            problem = f"{file.shard.shown} ended with status {file.part['status']}"
+            yield str(BaselineError(str(file.path), problem, "see what it said at its end"))
 
 
 def _check_same(first: _ShardFile, file: _ShardFile) -> None:
@@ -208,13 +219,27 @@ def _check_same(first: _ShardFile, file: _ShardFile) -> None:
 def _planned(first: _ShardFile, file: _ShardFile) -> Iterator[tuple[str, str, str, str]]:
     """Yield what both shards knew before they began: where, what, and its values."""
     agreed, theirs = first.part["agreed"], file.part["agreed"]
-    for key, fact in agreed.items():
-        if key in theirs:
-            values = (str(one["value"]) for one in (fact, theirs[key]))
-            yield fact["where"], fact["what"], *values
+    for key in dict.fromkeys((*agreed, *theirs)):
+        fact = agreed.get(key) or theirs[key]
+        values = (str(one[key]["value"]) if key in one else _NOTHING for one in (agreed, theirs))
+        yield fact["where"], fact["what"], *values
     for name, facts in first.part["suites"].items():
         lists = (", ".join(one["gates"]) for one in (facts, file.part["suites"][name]))
         yield name, "list of gates", *lists
+        for what in ("checkpoint", "judge"):
+            has, has_too = (
+                _NOTHING if one[what] is None else "one"
+                for one in (facts, file.part["suites"][name])
+            )
+            yield name, what, has, has_too
+    parts = first.part, file.part
+    required, also = (", ".join(part["require"]["suites"]) for part in parts)
+    yield first.part["require"]["where"], "list of suites", required, also
+    compared, with_ = (str(part["baseline"] and part["baseline"]["suites"]) for part in parts)
+    yield "--llm-judge-baseline", "list of suites", compared, with_
+    for node in dict.fromkeys((*first.part["left"], *file.part["left"])):
+        one, other = (str(part["left"].get(node, _NOTHING)) for part in parts)
+        yield node, "part in the merge", one, other
 
 
 def _begun(first: _ShardFile, file: _ShardFile) -> Iterator[tuple[str, str, str, str]]:
@@ -229,6 +254,11 @@ def _begun(first: _ShardFile, file: _ShardFile) -> Iterator[tuple[str, str, str,
         if judge and other and UNSEEN not in {judge["model"], other["model"]}:
             for key in _OF_JUDGE:
                 yield name, f"{key} of the judge", str(judge[key]), str(other[key])
+        if name in first.suites and name in file.suites:
+            answered = [judge_of(one.suites[name], one.document["judge"]) for one in (first, file)]
+            names = [one.answers_as for one in answered if one is not None and one.answers_as]
+            if len(names) == 2:
+                yield name, "name under which the judge answered", *names
 
 
 def _check_all_ran(file: _ShardFile) -> None:
@@ -237,6 +267,11 @@ def _check_all_ran(file: _ShardFile) -> None:
     Raises:
         BaselineError: It has not.
     """
+    lost = [name for name in file.part["suites"] if name not in file.suites]
+    if lost:
+        problem = f"it has no results of {names_of(lost)}"
+        hint = f"run {file.shard.shown} again; what it said at its end tells why"
+        raise BaselineError(str(file.path), problem, hint)
     # What the user skips has no outcome where no gate decides over it.
     spared = set(file.part["spared"])
     left_out = [

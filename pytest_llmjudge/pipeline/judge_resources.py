@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_llmjudge.data import JudgeIdentity
+from pytest_llmjudge.data import UNSEEN, JudgeIdentity
 from pytest_llmjudge.generation.factory import make_model
 from pytest_llmjudge.generation.in_process import InProcessModel
 from pytest_llmjudge.judging.context import context_for
@@ -29,12 +29,10 @@ if TYPE_CHECKING:
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
 
-__all__ = ["UNSEEN", "JudgeResources", "judge_facts", "judge_identity"]
+__all__ = ["JudgeResources", "judge_facts", "judge_identity"]
 
 _MOST_ACTORS: Final = 16
 """For how many actors there are questions at a time: each question has a thread that waits."""
-UNSEEN = "llm_judge"
-"""The name of a judge of the user's own that nobody has seen yet."""
 
 
 class JudgeResources:

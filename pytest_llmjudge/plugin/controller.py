@@ -210,7 +210,7 @@ class ControllerHooks:
             self._problems += self._elsewhere.give(document, page, self._written)
         with without_interrupts():
             self._run = self._result(whole=False)[0]
-            lines = self._shard.lines(run_summary(self._run))
+            lines = self._shard.lines(self._run)
             self._of_shard = [f"llm-judge: {line}" for line in lines]
             self._attempt("JUnit XML", Path(), lambda _: self._add_to_xml())
         if self._started:
@@ -313,7 +313,7 @@ class ControllerHooks:
         settings = self._session.settings
         summary = step_summary()
         self._attempt("results", settings.report, lambda path: write_results(path, document))
-        run = replace(run, notes=(*self._shard.lines(run_summary(run)), *run.notes))
+        run = replace(run, notes=(*self._shard.lines(run), *run.notes))
         self._attempt(
             "responses",
             settings.responses,

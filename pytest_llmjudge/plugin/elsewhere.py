@@ -69,11 +69,14 @@ class Elsewhere:
             page: Makes the HTML page.
             files: That were written, by what they hold.
         """
-        try:
-            check_document("results", results)
-        except LlmJudgeError as error:
-            # Where there is a results file that was said of it.
-            yield from () if self._session.settings.report is not None else error.lines
+        if self._session.settings.report is None:
+            try:
+                check_document("results", results)
+            except LlmJudgeError as error:
+                yield from error.lines
+                return
+        elif "results" not in files:
+            # What is wrong with them was said of their file.
             return
         if self._experiment is not None:
             yield from self._log(self._experiment, results, page)

@@ -39,6 +39,7 @@ _DECIDES_NOTHING = {
     "checkpoint_url",
     "concurrency",
     "labels_options",
+    "mlflow",
     "paths",
     "ray",
     "ray_cpus",

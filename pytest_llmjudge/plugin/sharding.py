@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import count_of, one_line
+from pytest_llmjudge.kinds.reports import run_summary
 from pytest_llmjudge.plugin.cases import case_of
 from pytest_llmjudge.plugin.identity import shared_facts
 from pytest_llmjudge.plugin.options import REQUIRE_INI, ini_name, required_suites
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from pytest_llmjudge.data.summary import RunSummary
+    from pytest_llmjudge.data import RunResult
     from pytest_llmjudge.plugin.cases import Case
     from pytest_llmjudge.plugin.session import LlmSession
     from pytest_llmjudge.settings import Settings
@@ -122,24 +123,25 @@ class ShardReports:
             "left": dict(sorted(self._left.items())),
         }
 
-    def lines(self, run: RunSummary) -> Iterator[str]:
+    def lines(self, run: RunResult) -> Iterator[str]:
         """Yield how much of each suite the shard has, and who decides the rest.
 
         Args:
-            run: What reports show of the shard.
+            run: The results of the shard.
         """
         shard = self._session.settings.shard
-        if shard is None or not run.summaries:
+        if shard is None or not run.results:
             return
+        summaries = run_summary(run).summaries
         here, suites = self._plan()["here"], self._session.store.suites()
         counts: dict[str, list[int]] = {}
-        for suite in run.summaries:
+        for suite in summaries:
             own = counts.setdefault(suite.noun, [0, 0])
             own[0] += here[suite.name]
             own[1] += _size(suites[suite.name])
         figures = (f"{mine} of {count_of(all_, noun)}" for noun, (mine, all_) in counts.items())
         yield f"{shard.shown}: {', '.join(figures)}; gates are decided by: llmjudge merge"
-        for suite in run.summaries:
+        for suite in summaries:
             if not here[suite.name]:
                 yield one_line(f"{shard.shown} has no {suite.noun} of {suite.name}")
 

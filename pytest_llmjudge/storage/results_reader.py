@@ -119,7 +119,7 @@ class SavedRun:
 
 
 def read_results(
-    path: Path, kinds: Iterable[SavedKind], *, named_by: str = "", is_shard: bool = False
+    path: Path, kinds: Iterable[SavedKind], *, named_by: str = "", is_shard: bool | None = False
 ) -> SavedRun:
     """Read a results file.
 
@@ -127,7 +127,7 @@ def read_results(
         path: Of the file.
         kinds: Those that this version knows; suites of others are left alone.
         named_by: The option that names it, for messages.
-        is_shard: Whether it is to hold a shard of a run, or a whole one.
+        is_shard: Whether it is to hold a shard of a run, or a whole one; ``None`` for either.
 
     Raises:
         BaselineError: It is not there, no results file that this version can read, or holds the
@@ -160,8 +160,8 @@ def read_results(
     return SavedRun(path, document, sides)
 
 
-def _check_shard(where: str, shard: Mapping[str, int] | None, *, is_shard: bool) -> None:
-    if shard is not None and not is_shard:
+def _check_shard(where: str, shard: Mapping[str, int] | None, *, is_shard: bool | None) -> None:
+    if shard is not None and is_shard is False:
         problem = f"it holds shard {shard['number']} of {shard['count']}"
         raise BaselineError(where, problem, "merge the shards first (llmjudge merge)")
     if shard is None and is_shard:

@@ -7,6 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmjudge.errors import storable
 from pytest_llmjudge.kinds import all_kinds
 
 if TYPE_CHECKING:
@@ -171,10 +172,14 @@ def _rows(suite: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, object]:
-    return {
-        key: json.dumps(value) if isinstance(value, (dict, list)) else value
-        for key, value in row.items()
-    }
+    flat: dict[str, object] = {}
+    for key, value in row.items():
+        if isinstance(value, (dict, list)):
+            flat[key] = json.dumps(value)
+        else:
+            # MLflow writes UTF-8, which holds no half of a surrogate pair.
+            flat[key] = storable(value) if isinstance(value, str) else value
+    return flat
 
 
 def _name(node: str) -> str:

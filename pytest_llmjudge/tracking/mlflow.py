@@ -72,11 +72,12 @@ class Experiment:
         Raises:
             StoreError: It could not be written, or not all of it.
         """
+        text = page()
         with _quiet(_AT_THE_END):
             run = ""
             try:
                 run = self._create(results)
-                self._fill(run, results, options, page())
+                self._fill(run, results, options, text)
                 self._client.set_terminated(run, "FINISHED")
             except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # of MLflow, its database or its object store
                 if run:
@@ -148,7 +149,7 @@ def open_experiment(name: str) -> Experiment:
     with _quiet(_BEFORE):
         try:
             import mlflow  # noqa: F401  # a thread that fails would say less
-        except ImportError as error:
+        except Exception as error:  # noqa: BLE001  # whatever its own imports raise
             problem = f"MLflow cannot be imported ({one_line(str(error), 100)})"
             hint = "pip install pytest-llmjudge[mlflow]"
             raise SettingsError(_WHERE, problem, hint) from None

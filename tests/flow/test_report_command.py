@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+GATED = 'responses="model_response", min_score=50, min_average=90'
 OWN = """
 import pytest
 
@@ -202,16 +203,13 @@ def test_what_cannot_be_used(
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
-def test_a_shard_says_that_it_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shard_says_that_it_is_one(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its gates are decided elsewhere."""
-    monkeypatch.chdir(tmp_path)
-    head = {"schema": 1, "created": "2026-01-02T03:04:05+00:00", "pytest_llmjudge": "9"}
-    shard = {"number": 2, "count": 5}
-    (tmp_path / "r.json").write_text(
-        json.dumps({**head, "judge": None, "suites": [], "shard": shard})
-    )
+    monkeypatch.chdir(project.path)
+    project.suite(records(4), GATED)
+    project.run("--llm-judge-shard=2/2", "--llm-judge-report=r.json")
 
     assert main(["report", "r.json", "--markdown=a.md"]) == 0
 
-    note = "note: this is shard 2 of 5: gates over all records are decided by llmjudge merge"
-    assert f"- {note}" in (tmp_path / "a.md").read_text()
+    note = "note: this is shard 2 of 2: gates over all records are decided by llmjudge merge"
+    assert f"- {note}" in (project.path / "a.md").read_text()

@@ -334,7 +334,7 @@ def pytest_collection_modifyitems(items):
 def test_a_judge_that_is_not_fit(project: Project, merge: Callable[..., int], check: str) -> None:
     """Each shard asks it about known answers, and what they say of it is what the run says."""
     project.suite(records(6), f"{RESPONSES}, min_average=1")
-    arguments = (f"--llm-judge-check={check}",)
+    arguments = (f"--llm-judge-check={check}", "-Wdefault")
 
     with FakeOllama(always("50")) as server:
         shards = [

@@ -28,7 +28,9 @@ EACH_JOB = pytest.mark.parametrize("job", JOBS.values(), ids=JOBS)
 
 def test_all_jobs_stand_on_one_page() -> None:
     """So that these tests see all of them."""
-    shown = [block.text for page in PAGES for block in blocks(page, "yaml")]
+    # What Ray reads is tried where Ray is installed.
+    pages = [page for page in PAGES if page.name != "cluster.md"]
+    shown = [block.text for page in pages for block in blocks(page, "yaml")]
 
     assert shown == [*FILES.values(), *SHARDED.values()]
 

@@ -118,7 +118,8 @@ class ModelActor:
 
     def abandon(self, number: int) -> None:
         """End a piece and all before it: with its next result, or before it begins."""
-        self._abandoned = number
+        # Calls of an actor with threads have no order.
+        self._abandoned = max(self._abandoned, number)
 
     def _next(self, number: int, seconds: float) -> Progress:
         with self._changed:

@@ -70,6 +70,7 @@ def connect(
     handler = signal.getsignal(signal.SIGTERM)
     try:
         with without_warnings(), _without_telemetry():
+            _start_no_other()
             _initialise(address, folder)
         _print_messages(are_printed=False)
     except Exception as error:  # noqa: BLE001  # Ray raises what its parts raise
@@ -90,6 +91,13 @@ def _print_messages(*, are_printed: bool) -> None:
     import ray._private.worker as driver  # there is no public one
 
     driver._worker_logs_enabled = are_printed  # noqa: SLF001  # likewise
+
+
+def _start_no_other() -> None:
+    """Keep Ray from starting or joining a cluster by itself, once the connection is lost."""
+    import ray._private.auto_init_hook as hook  # Ray reads its variable too early
+
+    hook.enable_auto_connect = False
 
 
 def _own_folder() -> Path:
@@ -119,13 +127,16 @@ def _initialise(address: str, folder: Path | None) -> None:
 def _check_answers(address: str) -> None:
     """Refuse an address where nothing listens; Ray itself would wait for minutes."""
     named = os.environ.get("RAY_ADDRESS", "") if address == "auto" else address
-    parts = urlsplit(named if "//" in named else f"//{named}")
-    if parts.port is None and parts.scheme != "ray":
-        return
     try:
+        parts = urlsplit(named if "//" in named else f"//{named}")
+        if parts.port is None and parts.scheme != "ray":
+            return
         socket.create_connection((parts.hostname, parts.port or 10001), _CONNECT_SECONDS).close()
     except OSError as error:
         raise _unreachable(address, error.strerror or str(error)) from None
+    except ValueError as error:
+        # Of a port that is none, or a name that no name server would know.
+        raise _unreachable(address, str(error)) from None
 
 
 def _unreachable(address: str, cause: str) -> SettingsError:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 class Thinker(TorchModel):
     """Writes what it is asked."""
 
-    def _encode(self, where: str, prompt: Prompt, *, chat: bool, cut: bool = False) -> list[int]:
+    def encode_prompt(
+        self, where: str, prompt: Prompt, *, chat: bool, cut: bool = False
+    ) -> list[int]:
         return list(str(prompt).encode())
 
     def _decode(
