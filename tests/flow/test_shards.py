@@ -353,6 +353,24 @@ def test_a_judge_that_is_not_fit(project: Project, merge: Callable[..., int], ch
     assert project.results("merged.json") == project.results("whole.json")
 
 
+def test_a_shard_that_failed_beside_its_suites(
+    project: Project, merge: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no suite says why the merge fails, it says which shards did."""
+    project.suite(records(4), f"{RESPONSES}, min_average=1")
+    project.write("test_plain.py", "def test_plain():\n    assert False")
+    run_shards(project, 2)
+    whole = project.run("--llm-judge-report=whole.json")
+    capsys.readouterr()
+
+    assert merge(*files(2)) == whole.ret == 1
+    assert capsys.readouterr().out.splitlines()[-3:-1] == [
+        f"ERROR: shard-{number}.json: shard {number} of 2 ended with status 1; see what it said at its end"
+        for number in (1, 2)
+    ]
+    assert project.results("merged.json") == project.results("whole.json")
+
+
 REQUIRE = "[pytest]\nllm_judge_require = test_suite.py\n"
 
 

@@ -145,6 +145,48 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
             ),
         ),
         (
+            lambda document: document["shard"]["agreed"].pop("option --llm-judge-ask"),
+            (
+                "--llm-judge-ask: its value is not the same in s1.json and s2.json (integer and "
+                f"nothing); {HINT}"
+            ),
+        ),
+        (
+            lambda document: document["shard"]["agreed"].update(
+                more={"where": "b.json", "what": "content", "value": "a"}
+            ),
+            f"b.json: its content is not the same in s1.json and s2.json (nothing and a); {HINT}",
+        ),
+        (
+            of_suite("judge", None),
+            f"{NAME}: its judge is not the same in s1.json and s2.json (one and nothing); {HINT}",
+        ),
+        (
+            of_suite("checkpoint", None),
+            f"{NAME}: its checkpoint is not the same in s1.json and s2.json (one and nothing); {HINT}",
+        ),
+        (
+            of_shard(require={"where": "tox.ini: llm_judge_require", "suites": ["test_a.py"]}),
+            (
+                "tox.ini: llm_judge_require: its list of suites is not the same in s1.json and s2.json "
+                f"(none and test_a.py); {HINT}"
+            ),
+        ),
+        (
+            of_shard(left={f"{NAME}[average]": {"warning_fails": False, "xfail_strict": None}}),
+            (
+                f"{NAME}[average]: its part in the merge is not the same in s1.json and s2.json "
+                f"(nothing and {{'warning_fails': False, 'xfail_strict': None}}); {HINT}"
+            ),
+        ),
+        (
+            lambda document: document["suites"].clear(),
+            (
+                f"s2.json: it has no results of {NAME}; run shard 2 of 2 again; what it said at its "
+                "end tells why"
+            ),
+        ),
+        (
             of_suite("gates", ["average", "baseline"]),
             (
                 f"{NAME}: its list of gates is not the same in s1.json and s2.json (average and "
@@ -295,3 +337,19 @@ def test_status_of_a_bad_command_line(capsys: pytest.CaptureFixture[str]) -> Non
 
     assert ended.value.code == 4
     assert "required: --out" in capsys.readouterr().err
+
+
+def test_judges_that_answered_under_other_names(capsys: pytest.CaptureFixture[str]) -> None:
+    """A server took another model for one of the shards."""
+
+    def named(name: str) -> Callable[[dict[str, Any]], object]:
+        return lambda document: document["judge"].update(answers_as=name)
+
+    files = [write(1, change=named("judge-05")), write(2, change=named("judge-08"))]
+
+    line = refused(capsys, *files)
+
+    assert line == (
+        f"{NAME}: its name under which the judge answered is not the same in s1.json and s2.json "
+        f"(judge-05 and judge-08); {HINT}"
+    )
