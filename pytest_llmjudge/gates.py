@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_llmjudge.bounds import records_to_tell
 from pytest_llmjudge.data import GateResult
@@ -39,6 +39,7 @@ __all__ = [
     "is_average_within_noise",
     "is_within_noise",
     "listed",
+    "outcome_of",
     "unscored",
     "whole_outcome",
     "widening",
@@ -51,6 +52,12 @@ XPASSED = "it passed and was expected to fail (xfail, strict)"
 """What pytest holds against an item whose own decision may be another."""
 NOISE = "; the difference is within noise"
 """Ends the reason of a gate that chance alone may have decided."""
+
+
+class _Ended(Protocol):
+    @property
+    def outcome(self) -> str:
+        """What became of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,19 @@ def whole_outcome(outcomes: Collection[str]) -> str:
     if not set(outcomes) <= {"passed", "not run"}:
         return "failed"
     return "incomplete" if "not run" in outcomes else "passed"
+
+
+def outcome_of(samples: Sequence[_Ended], gates: Sequence[_Ended], *, has_all: bool) -> str:
+    """Return the outcome of a suite: ``incomplete`` where a sample has no result.
+
+    Args:
+        samples: Of the suite.
+        gates: The same.
+        has_all: Whether each sample has a result.
+    """
+    if not has_all:
+        return "incomplete"
+    return whole_outcome({one.outcome for one in (*samples, *gates)})
 
 
 def with_break(result: GateResult | None, name: str, reason: str) -> GateResult:

@@ -15,7 +15,7 @@ from pytest_llmjudge.data.history import Figure
 from pytest_llmjudge.data.page import Term
 from pytest_llmjudge.data.summary import Statement
 from pytest_llmjudge.errors import RecordsError, SettingsError, count_of, one_line, printable
-from pytest_llmjudge.gates import Decision, unscored, whole_outcome
+from pytest_llmjudge.gates import Decision, outcome_of, unscored
 from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.keys import content_of, make_key
 from pytest_llmjudge.kinds.accuracy_results import (
@@ -839,9 +839,8 @@ def _wrong_share(figures: Mapping[str, Any], right: Sequence[bool], total: int) 
 
 
 def _outcome(total: int, records: Sequence[AnsweredRecord], gates: Sequence[GateResult]) -> str:
-    if sum(one.correct is not None for one in records) < total:
-        return "incomplete"
-    return whole_outcome({one.outcome for one in records} | {gate.outcome for gate in gates})
+    scored = sum(one.correct is not None for one in records)
+    return outcome_of(records, gates, has_all=scored >= total)
 
 
 def _decide_answer(*, is_right: bool, every_right: bool) -> Decision:

@@ -26,7 +26,7 @@ from pytest_llmjudge.errors import SettingsError, one_line, printable, storable
 from pytest_llmjudge.gates import (
     Decision,
     decide_record,
-    whole_outcome,
+    outcome_of,
 )
 from pytest_llmjudge.keys import content_of
 from pytest_llmjudge.kinds.agreement import AGREEMENT, agreement_contradictions
@@ -614,9 +614,8 @@ def _suite_result(
 
 
 def _outcome(results: Sequence[RecordResult], total: int, gates: Sequence[GateResult]) -> str:
-    if sum(result.score is not None for result in results) < total:
-        return "incomplete"
-    return whole_outcome({one.outcome for one in results} | {gate.outcome for gate in gates})
+    scored = sum(result.score is not None for result in results)
+    return outcome_of(results, gates, has_all=scored >= total)
 
 
 def _failure_text(reason: str, scored: _Scored) -> str:

@@ -22,7 +22,7 @@ from pytest_llmjudge.errors import (
     count_of,
 )
 from pytest_llmjudge.extremes import fewest_falls
-from pytest_llmjudge.gates import NOISE, Decision, is_within_noise, unscored, whole_outcome
+from pytest_llmjudge.gates import NOISE, Decision, is_within_noise, outcome_of, unscored
 from pytest_llmjudge.groups import count_groups, group_numbers, in_groups
 from pytest_llmjudge.keys import content_of, make_key, template_digest
 from pytest_llmjudge.kinds.base import Kind, gates_over_all
@@ -1016,9 +1016,8 @@ def _plain_record(one: LossRecord) -> dict[str, Any]:
 
 
 def _outcome(total: int, records: Sequence[LossRecord], gates: Sequence[GateResult]) -> str:
-    if sum(one.loss is not None for one in records) < total:
-        return "incomplete"
-    return whole_outcome({one.outcome for one in records} | {gate.outcome for gate in gates})
+    scored = sum(one.loss is not None for one in records)
+    return outcome_of(records, gates, has_all=scored >= total)
 
 
 def _decide_loss(mean: float, tokens: int, most: float | None) -> Decision:

@@ -11,7 +11,7 @@ from pytest_llmjudge.data import Entry, Measure, Side
 from pytest_llmjudge.data.cases import SampleCase
 from pytest_llmjudge.data.history import Figure
 from pytest_llmjudge.errors import DatasetError, LlmJudgeError, SettingsError
-from pytest_llmjudge.gates import Decision, whole_outcome
+from pytest_llmjudge.gates import Decision, outcome_of
 from pytest_llmjudge.kinds.base import (
     NOT_RUN,
     Kind,
@@ -551,9 +551,7 @@ def _row_of(known: SampleReport | None) -> Mapping[str, Any] | None:
 
 
 def _outcome(subjects: Sequence[SubjectResult], gates: Sequence[GateResult]) -> str:
-    if any(not subject.questions for subject in subjects):
-        return "incomplete"
-    return whole_outcome({one.outcome for one in subjects} | {gate.outcome for gate in gates})
+    return outcome_of(subjects, gates, has_all=all(subject.questions for subject in subjects))
 
 
 _SHARE = ("total", "correct", "accuracy", "ci95")

@@ -13,7 +13,7 @@ from pytest_llmjudge.data import (
     PreferenceResult,
 )
 from pytest_llmjudge.data.history import Figure
-from pytest_llmjudge.gates import Decision, whole_outcome
+from pytest_llmjudge.gates import Decision, outcome_of
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind
 from pytest_llmjudge.kinds.overlap import (
     OVERLAP,
@@ -428,6 +428,5 @@ def _suite_result(
 
 
 def _outcome(pairs: Sequence[PairResult], total: int, gates: Sequence[GateResult]) -> str:
-    if sum(pair.winner is not None for pair in pairs) < total:
-        return "incomplete"
-    return whole_outcome({pair.outcome for pair in pairs} | {gate.outcome for gate in gates})
+    decided = sum(pair.winner is not None for pair in pairs)
+    return outcome_of(pairs, gates, has_all=decided >= total)

@@ -9,7 +9,16 @@ from pytest_llmjudge.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-__all__ = ["unmet"]
+__all__ = ["sample_count", "unmet"]
+
+
+def sample_count(facts: Mapping[str, Any]) -> int:
+    """Return how many samples a suite has, of MMLU how many subjects.
+
+    Args:
+        facts: Of the suite.
+    """
+    return int(facts.get("total", len(facts.get("subjects", ()))))
 
 
 def unmet(
@@ -42,7 +51,7 @@ def unmet(
         for name, planned in facts.items():
             if name != entry and not name.startswith(f"{entry}::"):
                 continue
-            size = planned.get("total", len(planned.get("subjects", ()))) + len(planned["due"])
+            size = sample_count(planned) + len(planned["due"])
             ended = sum(node.startswith(f"{name}[") for node in reported)
             if ended < size:
                 problem = f"{ended} of {size} items of {name} ran"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import count_of, one_line
 from pytest_llmjudge.kinds.reports import run_summary
+from pytest_llmjudge.kinds.required import sample_count
 from pytest_llmjudge.plugin.cases import case_of
 from pytest_llmjudge.plugin.identity import shared_facts
 from pytest_llmjudge.plugin.options import REQUIRE_INI, ini_name, required_suites
@@ -138,7 +139,7 @@ class ShardReports:
         for suite in summaries:
             own = counts.setdefault(suite.noun, [0, 0])
             own[0] += here[suite.name]
-            own[1] += _size(suites[suite.name])
+            own[1] += sample_count(suites[suite.name])
         figures = (f"{mine} of {count_of(all_, noun)}" for noun, (mine, all_) in counts.items())
         yield f"{shard.shown}: {', '.join(figures)}; gates are decided by: llmjudge merge"
         for suite in summaries:
@@ -148,7 +149,3 @@ class ShardReports:
     def _plan(self) -> dict[str, Any]:
         plan: dict[str, Any] = json.loads(self._session.store.agreed()[_PLAN])
         return plan
-
-
-def _size(facts: dict[str, Any]) -> int:
-    return int(facts.get("total", len(facts.get("subjects", ()))))
