@@ -140,6 +140,11 @@ class PairCheck:
     near: float | None = None
     near_asked: int = 0
 
+    @property
+    def discrimination(self) -> float | None:
+        """How well it tells right from wrong, 0 to 1; ``None`` where that is not known."""
+        return self.reference
+
 
 @dataclass(frozen=True, slots=True)
 class PairSummary:

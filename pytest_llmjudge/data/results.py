@@ -122,6 +122,11 @@ class JudgeCheck:
     near_auc: float | None = None
     near_asked: int = 0
 
+    @property
+    def discrimination(self) -> float | None:
+        """How well it tells right from wrong, 0 to 1; ``None`` where that is not known."""
+        return self.auc
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:

@@ -15,7 +15,7 @@ from pytest_llmjudge.data.history import Figure
 from pytest_llmjudge.data.page import Term
 from pytest_llmjudge.data.summary import Statement
 from pytest_llmjudge.errors import RecordsError, SettingsError, count_of, one_line, printable
-from pytest_llmjudge.gates import Decision, outcome_of, unscored
+from pytest_llmjudge.gates import Decision, unscored
 from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.keys import content_of, make_key
 from pytest_llmjudge.kinds.accuracy_results import (
@@ -27,7 +27,7 @@ from pytest_llmjudge.kinds.accuracy_results import (
     by_category,
 )
 from pytest_llmjudge.kinds.accuracy_summary import accuracy_page, accuracy_summary
-from pytest_llmjudge.kinds.base import Kind, gates_over_all
+from pytest_llmjudge.kinds.base import UNDECIDED, Kind, gates_over_all
 from pytest_llmjudge.kinds.categories import category_of, check_categories, gate_of
 from pytest_llmjudge.kinds.overlap import (
     OVERLAP,
@@ -40,9 +40,6 @@ from pytest_llmjudge.kinds.read_back import (
     checkpoint_from_document,
     comparison_from_plain,
     gates_from_document,
-    joined_gates,
-    joined_samples,
-    most_run,
     record_from_document,
 )
 from pytest_llmjudge.kinds.records import RecordSuite, settled
@@ -66,7 +63,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge import suites
     from pytest_llmjudge.accuracy import Share
-    from pytest_llmjudge.data import Comparison, GateResult, Measure, Record, Rule
+    from pytest_llmjudge.data import Measure, Record, Rule
     from pytest_llmjudge.data.page import SuitePage
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.kinds.base import Gathered, Marked, Sample, Suite
@@ -284,7 +281,7 @@ class AccuracyKind(Kind[AccuracyResult]):
             # Of a record that was not run nothing else knows it.
             rows = ((record, self._with_question(record, row, facts)) for record, row in rows)
         records = tuple(_answered_record(record, row) for record, row in rows)
-        return AccuracyResult(
+        result = AccuracyResult(
             kind=self.name,
             name=gathered.name,
             path=facts["path"],
@@ -294,12 +291,12 @@ class AccuracyKind(Kind[AccuracyResult]):
             limits=limits,
             records=records,
             categories=by_category(facts["categories"], limits, records),
-            gates=gathered.gates,
-            outcome=_outcome(facts["total"], records, gathered.gates),
-            comparison=gathered.comparison,
+            gates=(),
+            outcome=UNDECIDED,
             overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
             groups=facts["groups"],
         )
+        return self.decided(result, gathered.gates, gathered.comparison)
 
     def _limits(
         self,
@@ -425,19 +422,20 @@ class AccuracyKind(Kind[AccuracyResult]):
             category=record.get("category"),
         )
 
+    def has_all(self, result: AccuracyResult) -> bool:
+        """Say whether each record has an answer."""
+        return len(result.answered) >= result.total
+
     def joined(
         self,
         shards: Sequence[AccuracyResult],
+        samples: Sequence[AnsweredRecord],
         facts: Mapping[str, Any],
     ) -> AccuracyResult:
         """Return what the shards of a run found of a suite as one result."""
-        first = most_run(shards, lambda one: one.records)
-        records = joined_samples((one.records for one in shards), lambda one: one.record.id)
-        totals = {one.name: one.total for one in first.categories}
-        result = replace(
-            first, records=records, categories=by_category(totals, first.limits, records)
-        )
-        return self.decided(result, joined_gates(shards, facts["gates"]), None)
+        result = super().joined(shards, samples, facts)
+        totals = {one.name: one.total for one in result.categories}
+        return replace(result, categories=by_category(totals, result.limits, samples))
 
     def decide(
         self,
@@ -451,16 +449,6 @@ class AccuracyKind(Kind[AccuracyResult]):
             for one in result.records
         )
         return _decide(gate, decided, result.limits)
-
-    def decided(
-        self,
-        result: AccuracyResult,
-        gates: Sequence[GateResult],
-        comparison: Comparison | None,
-    ) -> AccuracyResult:
-        """Return a joined result with its gates, and its outcome."""
-        outcome = _outcome(result.total, result.records, gates)
-        return replace(result, gates=tuple(gates), comparison=comparison, outcome=outcome)
 
     def property_of(self, sample: Mapping[str, Any]) -> tuple[str, object]:
         """Return the property of a record's test case in JUnit XML."""
@@ -836,11 +824,6 @@ def _wrong_share(figures: Mapping[str, Any], right: Sequence[bool], total: int) 
     is_whole = bool(right) and len(right) == total
     yield from differs(figures, "correct", sum(right) if is_whole else None)
     yield from differs(figures, ACCURACY, sum(right) / total if is_whole else None)
-
-
-def _outcome(total: int, records: Sequence[AnsweredRecord], gates: Sequence[GateResult]) -> str:
-    scored = sum(one.correct is not None for one in records)
-    return outcome_of(records, gates, has_all=scored >= total)
 
 
 def _decide_answer(*, is_right: bool, every_right: bool) -> Decision:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from pytest_llmjudge.data import CheckpointReference, Rule
 from pytest_llmjudge.data.cases import SampleCase
 from pytest_llmjudge.data.page import SuitePage
+from pytest_llmjudge.gates import outcome_of
 from pytest_llmjudge.storage.results_reader import saved_content
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.pipeline.explanations import Question
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.settings import Settings
+    from pytest_llmjudge.sharding import Shard
     from pytest_llmjudge.storage.results_reader import SavedRun
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "CAUSE",
     "JUDGE_CHECK",
     "NOT_RUN",
+    "UNDECIDED",
     "DataDecision",
     "Fitness",
     "Gathered",
@@ -65,6 +68,10 @@ NOT_RUN = "it was not run"
 CAUSE = "llm_judge_cause"
 """The property in JUnit XML that says why an item did not pass."""
 OWN_FAILURE = "its test failed beside that, which the results file does not explain"
+"""Why a sample failed that its figures let pass: by what its test's body says."""
+
+UNDECIDED = "incomplete"
+"""The outcome of a suite of which no gate has decided."""
 
 _TEXTS = (
     *(("system", "system text"), ("instruction", "instruction"), ("input", "input")),
@@ -502,6 +509,7 @@ class Kind(ABC, Generic[Result]):
         explains: Whether the judge can be asked what is wrong with a sample that failed.
         terms: Those of ``settings`` without which the figure means something else, of a kind
             without a measure.
+        samples: Name of the field of its results that holds what became of the samples.
     """
 
     name: ClassVar[str]
@@ -513,6 +521,7 @@ class Kind(ABC, Generic[Result]):
     figure: ClassVar[Figure]
     settings: ClassVar[tuple[str, ...]]
     terms: ClassVar[tuple[str, ...]] = ()
+    samples: ClassVar[str] = "records"
 
     @abstractmethod
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
@@ -606,14 +615,50 @@ class Kind(ABC, Generic[Result]):
             judge: The judge that the file names for all suites.
         """
 
+    def sample_id(self, sample: Any) -> str:  # noqa: ANN401  # of each kind's own
+        """Return the id of one of the samples of a result."""
+        name: str = sample.record.id
+        return name
+
     @abstractmethod
-    def joined(self, shards: Sequence[Result], facts: Mapping[str, Any]) -> Result:
+    def has_all(self, result: Result) -> bool:
+        """Say whether there is a result of each sample of a suite."""
+
+    def part_of(self, result: Result, shard: Shard) -> Result:
+        """Return a result that lists the samples of a shard alone; its total stays."""
+        samples = getattr(result, self.samples)
+        own = tuple(sample for sample in samples if self.sample_id(sample) in shard)
+        return _replaced(result, **{self.samples: own})
+
+    def fitness(self, result: Result) -> tuple[int, float]:  # noqa: ARG002
+        """Return a key by which results are ordered, the one whose judge is the worst first."""
+        return 0, 0.0
+
+    def most_run(self, shards: Sequence[Result]) -> Result:
+        """Return the shard in which most samples ran.
+
+        One in which none ran may not have seen a model or a judge of the user's own.
+        """
+
+        def count(shard: Result) -> int:
+            return sum(sample.outcome != "not run" for sample in getattr(shard, self.samples))
+
+        return max(shards, key=count)
+
+    def joined(
+        self,
+        shards: Sequence[Result],
+        samples: Sequence[Any],
+        facts: Mapping[str, Any],  # noqa: ARG002
+    ) -> Result:
         """Return what the shards of a run found of a suite as one result, no gate decided yet.
 
         Args:
-            shards: What each found; a sample is listed by all, and has run in one of them.
+            shards: What each found, by :meth:`fitness`.
+            samples: Those of all shards, in the suite's order.
             facts: The suite's :meth:`Suite.facts`, the same in all shards.
         """
+        return _replaced(self.most_run(shards), **{self.samples: tuple(samples)})
 
     @abstractmethod
     def decide(self, gate: str, result: Result, facts: Mapping[str, Any]) -> Decision:
@@ -625,17 +670,20 @@ class Kind(ABC, Generic[Result]):
             facts: As there.
         """
 
-    @abstractmethod
     def decided(
         self, result: Result, gates: Sequence[GateResult], comparison: Comparison | None
     ) -> Result:
-        """Return a joined result with the gates that decide over all of it, and its outcome.
+        """Return a result with its gates, and its outcome.
 
         Args:
-            result: As :meth:`joined` returned it.
+            result: Of all samples of which something is known.
             gates: All gates of the suite, in its order.
             comparison: With the baseline, where there is one.
         """
+        more = {} if self.measure is None else {"comparison": comparison}
+        samples = getattr(result, self.samples)
+        outcome = outcome_of(samples, gates, has_all=self.has_all(result))
+        return _replaced(result, gates=tuple(gates), outcome=outcome, **more)
 
     def saved_side(
         self,
@@ -664,8 +712,8 @@ class Kind(ABC, Generic[Result]):
     def saved_cases(self, suite: Mapping[str, Any]) -> Iterator[SampleCase]:
         """Yield the samples of a suite of a results file as test cases."""
         for record in suite["records"]:
-            name, value = self.property_of(record)
-            properties = [(name, value)] if value is not None else []
+            named = self.property_of(record)
+            properties = [] if named is None else [named]
             if self.asks_judge and "cause" in record:
                 properties.append((CAUSE, record["cause"]))
             yield SampleCase(
@@ -677,16 +725,16 @@ class Kind(ABC, Generic[Result]):
                 record.get("seconds"),
             )
 
-    def property_of(self, sample: Mapping[str, Any]) -> tuple[str, object]:  # noqa: ARG002
+    def property_of(self, sample: Mapping[str, Any]) -> tuple[str, object] | None:  # noqa: ARG002
         """Return name and value of the property that a sample's test case has in JUnit XML.
 
         Args:
             sample: Of a results file.
 
         Returns:
-            ``None`` for the value where there is none.
+            ``None`` for a kind that has none; ``None`` for the value where this sample has none.
         """
-        return "", None
+        return None
 
     def decide_saved(
         self,
@@ -760,6 +808,13 @@ class Kind(ABC, Generic[Result]):
         compared = result.comparison
         old = compared.baseline_suite if compared is not None else ""
         return baseline.side(self.measure, old or result.name)
+
+
+def _replaced(result: Result, **fields: object) -> Result:
+    """Return a result with other values of some fields; of each kind it is a dataclass."""
+    plain: Any = result
+    made: Result = replace(plain, **fields)
+    return made
 
 
 def node_ids(suite: str, item: str) -> tuple[str, str]:

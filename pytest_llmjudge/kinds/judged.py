@@ -26,11 +26,10 @@ from pytest_llmjudge.errors import SettingsError, one_line, printable, storable
 from pytest_llmjudge.gates import (
     Decision,
     decide_record,
-    outcome_of,
 )
 from pytest_llmjudge.keys import content_of
 from pytest_llmjudge.kinds.agreement import AGREEMENT, agreement_contradictions
-from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind, gates_over_all
+from pytest_llmjudge.kinds.base import JUDGE_CHECK, UNDECIDED, Kind, gates_over_all
 from pytest_llmjudge.kinds.categories import (
     average_by_category,
     category_contradictions,
@@ -69,7 +68,7 @@ from pytest_llmjudge.kinds.plain import (
     plain_criteria,
     with_response,
 )
-from pytest_llmjudge.kinds.read_back import check_from_plain, joined_gates, joined_samples, most_run
+from pytest_llmjudge.kinds.read_back import check_from_plain, fitness_of
 from pytest_llmjudge.kinds.records import (
     RecordRun,
     RecordSuite,
@@ -86,7 +85,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge import pipeline, suites
-    from pytest_llmjudge.data import Comparison, Explanation, GateResult, Record, Rule, Verdict
+    from pytest_llmjudge.data import Explanation, Record, Rule, Verdict
     from pytest_llmjudge.data.page import SuitePage
     from pytest_llmjudge.data.summary import Summary
     from pytest_llmjudge.kinds.base import Gathered, Marked, Sample, Suite
@@ -150,7 +149,7 @@ class _Judged(Kind[SuiteResult]):
     def result(self, gathered: Gathered, suite: Suite[Any] | None, *, whole: bool) -> SuiteResult:
         """Return what became of a suite."""
         assert suite is None or isinstance(suite, _JudgedSuite)  # noqa: S101  # it is of this kind
-        facts, gates = gathered.facts, gathered.gates
+        facts = gathered.facts
         min_score: int | None = facts["min_score"]
 
         def decide(row: Mapping[str, Any]) -> str:
@@ -163,19 +162,17 @@ class _Judged(Kind[SuiteResult]):
         results = [_record_result(record, row, facts["by"]) for record, row in rows]
         judge = dict(facts["judge"])
         label = judge.pop("label")
-        return _suite_result(
+        result = _suite_result(
             facts,
             results,
             name=gathered.name,
             checkpoint=gathered.checkpoint,
             judge=JudgeIdentity(**judge),
             judge_label=label,
-            gates=gates,
-            outcome=_outcome(results, facts["total"], gates),
             check=check_from_plain(JudgeCheck, gathered.check),
-            comparison=gathered.comparison,
             overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
         )
+        return self.decided(result, gathered.gates, gathered.comparison)
 
     def summary(self, result: SuiteResult, rule: Rule) -> Summary:
         """Return what reports show of a suite."""
@@ -200,37 +197,36 @@ class _Judged(Kind[SuiteResult]):
         """Return a suite of a results file as the result that was written."""
         return judged_from_document(suite, judge, self.measure)
 
-    def joined(self, shards: Sequence[SuiteResult], facts: Mapping[str, Any]) -> SuiteResult:
+    def has_all(self, result: SuiteResult) -> bool:
+        """Say whether each record has a score."""
+        return len(result.scores) >= result.total
+
+    def fitness(self, result: SuiteResult) -> tuple[int, float]:
+        """Return by what shards are ordered."""
+        return fitness_of(result.check)
+
+    def joined(
+        self,
+        shards: Sequence[SuiteResult],
+        samples: Sequence[RecordResult],
+        facts: Mapping[str, Any],
+    ) -> SuiteResult:
         """Return what the shards of a run found of a suite as one result."""
-        # What a judge makes of known answers is one thing for all: its worst is what it is.
-        shards = sorted(shards, key=_fitness)
-        results = joined_samples((one.records for one in shards), lambda one: one.record.id)
-        gates = joined_gates(shards, facts["gates"])
-        # One of which nothing ran may not have seen a model or a judge of the user's own.
-        seen = most_run(shards, lambda shard: shard.records)
+        seen = self.most_run(shards)
         return _suite_result(
             facts,
-            results,
+            samples,
             name=seen.name,
             checkpoint=seen.checkpoint,
             judge=seen.judge,
             judge_label=seen.judge_label,
-            gates=gates,
-            outcome=_outcome(results, facts["total"], gates),
             check=shards[0].check,
-            overlap=shards[0].overlap,
+            overlap=seen.overlap,
         )
 
     def decide(self, gate: str, result: SuiteResult, facts: Mapping[str, Any]) -> Decision:
         """Decide a gate from a result alone."""
         return decide_judged(gate, result.records, facts)
-
-    def decided(
-        self, result: SuiteResult, gates: Sequence[GateResult], comparison: Comparison | None
-    ) -> SuiteResult:
-        """Return a joined result with the gates that decide over all of it, and its outcome."""
-        outcome = _outcome(result.records, result.total, gates)
-        return replace(result, gates=tuple(gates), comparison=comparison, outcome=outcome)
 
     def property_of(self, sample: Mapping[str, Any]) -> tuple[str, object]:
         """Return the property of a record's test case in JUnit XML."""
@@ -573,18 +569,12 @@ def _record_result(record: Record, row: Mapping[str, Any], by: str | None) -> Re
     return RecordResult(record, **fields)
 
 
-def _fitness(shard: SuiteResult) -> tuple[int, float]:
-    """Return by what shards are ordered, the one whose judge is the worst first."""
-    check = shard.check
-    return (2, 0.0) if check is None else (int(check.fit), check.auc or 0.0)
-
-
 def _suite_result(
     facts: Mapping[str, Any],
     results: Sequence[RecordResult],
     **others: Any,  # noqa: ANN401  # its fields
 ) -> SuiteResult:
-    """Return a result with all that follows from its records.
+    """Return a result with all that follows from its records, and no gate decided.
 
     Args:
         facts: The suite's.
@@ -596,6 +586,8 @@ def _suite_result(
         path=facts["path"],
         total=facts["total"],
         records=tuple(results),
+        gates=(),
+        outcome=UNDECIDED,
         min_score=facts["min_score"],
         min_average=facts["min_average"],
         responses=facts["responses"],
@@ -611,11 +603,6 @@ def _suite_result(
         correct=facts["correct"],
         **others,
     )
-
-
-def _outcome(results: Sequence[RecordResult], total: int, gates: Sequence[GateResult]) -> str:
-    scored = sum(result.score is not None for result in results)
-    return outcome_of(results, gates, has_all=scored >= total)
 
 
 def _failure_text(reason: str, scored: _Scored) -> str:

@@ -22,10 +22,10 @@ from pytest_llmjudge.errors import (
     count_of,
 )
 from pytest_llmjudge.extremes import fewest_falls
-from pytest_llmjudge.gates import NOISE, Decision, is_within_noise, outcome_of, unscored
+from pytest_llmjudge.gates import NOISE, Decision, is_within_noise, unscored
 from pytest_llmjudge.groups import count_groups, group_numbers, in_groups
 from pytest_llmjudge.keys import content_of, make_key, template_digest
-from pytest_llmjudge.kinds.base import Kind, gates_over_all
+from pytest_llmjudge.kinds.base import UNDECIDED, Kind, gates_over_all
 from pytest_llmjudge.kinds.overlap import (
     OVERLAP,
     overlap_blocks,
@@ -41,9 +41,6 @@ from pytest_llmjudge.kinds.read_back import (
     checkpoint_from_document,
     comparison_from_plain,
     gates_from_document,
-    joined_gates,
-    joined_samples,
-    most_run,
     record_from_document,
 )
 from pytest_llmjudge.kinds.records import (
@@ -332,7 +329,7 @@ class _LossKind(Kind[LossResult]):
             read=partial(_read_samples, facts),
         )
         records = tuple(_loss_record(record, row) for record, row in rows)
-        return LossResult(
+        result = LossResult(
             name=gathered.name,
             path=facts["path"],
             checkpoint=gathered.checkpoint,
@@ -340,12 +337,12 @@ class _LossKind(Kind[LossResult]):
             terms=facts["terms"],
             limits=limits,
             records=records,
-            gates=gathered.gates,
-            outcome=_outcome(facts["total"], records, gathered.gates),
-            comparison=gathered.comparison,
+            gates=(),
+            outcome=UNDECIDED,
             groups=facts["groups"],
             overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
         )
+        return self.decided(result, gathered.gates, gathered.comparison)
 
     def document(self, result: LossResult, judge: Mapping[str, Any] | None) -> dict[str, Any]:  # noqa: ARG002  # nobody judges a loss
         """Return a suite's part of a results file."""
@@ -416,15 +413,9 @@ class _LossKind(Kind[LossResult]):
             groups=suite.get("groups"),
         )
 
-    def joined(
-        self,
-        shards: Sequence[LossResult],
-        facts: Mapping[str, Any],
-    ) -> LossResult:
-        """Return what the shards of a run found of a suite as one result."""
-        records = joined_samples((one.records for one in shards), lambda one: one.record.id)
-        result = replace(most_run(shards, lambda one: one.records), records=records)
-        return self.decided(result, joined_gates(shards, facts["gates"]), None)
+    def has_all(self, result: LossResult) -> bool:
+        """Say whether each record has a loss."""
+        return len(result.losses) >= result.total
 
     def decide(
         self,
@@ -435,13 +426,6 @@ class _LossKind(Kind[LossResult]):
         """Decide over all records by their perplexity."""
         causes = {one.record.id: str(one.error) for one in result.records if one.loss is None}
         return _decide_perplexity(result.losses, causes, result.limits["max_perplexity"])
-
-    def decided(
-        self, result: LossResult, gates: Sequence[GateResult], comparison: Comparison | None
-    ) -> LossResult:
-        """Return a joined result with its gates, and its outcome."""
-        outcome = _outcome(result.total, result.records, gates)
-        return replace(result, gates=tuple(gates), comparison=comparison, outcome=outcome)
 
     def property_of(self, sample: Mapping[str, Any]) -> tuple[str, object]:
         """Return the property of a record's test case in JUnit XML."""
@@ -1013,11 +997,6 @@ def _plain_record(one: LossRecord) -> dict[str, Any]:
         "outcome": one.outcome,
     }
     return document if one.cause is None else {**document, "cause": one.cause}
-
-
-def _outcome(total: int, records: Sequence[LossRecord], gates: Sequence[GateResult]) -> str:
-    scored = sum(one.loss is not None for one in records)
-    return outcome_of(records, gates, has_all=scored >= total)
 
 
 def _decide_loss(mean: float, tokens: int, most: float | None) -> Decision:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +15,16 @@ from pytest_llmjudge.errors import BaselineError, SettingsError, count_of
 from pytest_llmjudge.gates import XPASSED, decide_baseline
 from pytest_llmjudge.kinds import all_kinds, kind_named
 from pytest_llmjudge.kinds.base import BASELINE, node_ids
+from pytest_llmjudge.kinds.changed import without_passes
 from pytest_llmjudge.kinds.document import shard_digest
 from pytest_llmjudge.kinds.read_back import joined_gates
 from pytest_llmjudge.kinds.required import unmet
 from pytest_llmjudge.kinds.shared import shown_value
 from pytest_llmjudge.matching import names_of
 from pytest_llmjudge.recordsfile import file_digest
+from pytest_llmjudge.settings import LOCAL
 from pytest_llmjudge.sharding import MERGED, Shard
-from pytest_llmjudge.storage.results_reader import judge_of, read_results
+from pytest_llmjudge.storage.results_reader import read_results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -59,6 +62,12 @@ class _ShardFile:
     def suites(self) -> dict[str, Mapping[str, Any]]:
         """Its suites, by name."""
         return {suite["name"]: suite for suite in self.document["suites"]}
+
+    def outcomes(self, name: str) -> dict[str, str]:
+        """Return the outcomes of the shard's own samples of a suite, by id."""
+        suite = self.suites[name]
+        outcomes = kind_named(suite["kind"]).saved_outcomes(suite).items()
+        return {sample: outcome for sample, outcome in outcomes if sample in self.shard}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +135,10 @@ def merge(files: Sequence[_ShardFile], baseline: Path | None) -> MergedRun:
     """
     part = files[0].part
     before = _read_baseline(part, baseline)
-    decided: list[tuple[str, GateResult]] = []
     results: dict[str, list[Any]] = {kind.name: [] for kind in all_kinds()}
     for name, facts in part["suites"].items():
         kind = kind_named(facts["kind"])
-        result, own = _merged(kind, name, files, before)
-        results[kind.name].append(result)
-        decided += [(name, gate) for gate in own]
+        results[kind.name].append(_merged(kind, name, files, before))
     run = RunResult(
         created=min(file.document["created"] for file in files),
         results=tuple(
@@ -145,6 +151,14 @@ def merge(files: Sequence[_ShardFile], baseline: Path | None) -> MergedRun:
             if facts["rule"] is not None
         },
     )
+    changed = {name: line for file in files for name, line in file.part["changed"].items()}
+    run = without_passes(run, changed)
+    decided = tuple(
+        (result.name, gate)
+        for result in run.results
+        for gate in result.gates
+        if f"{result.name}[{gate.name}]" in part["left"]
+    )
     has_failed = any(file.part["status"] for file in files) or any(
         gate.outcome != "passed"
         and (
@@ -156,10 +170,10 @@ def merge(files: Sequence[_ShardFile], baseline: Path | None) -> MergedRun:
     if has_failed:
         is_explained = any(one.outcome != "passed" for one in run.results)
         unexplained = () if is_explained else tuple(_broken(files))
-        return MergedRun(replace(run, status=1), tuple(decided), unexplained)
+        return MergedRun(replace(run, status=1), decided, unexplained)
     problems = tuple(str(problem) for problem in _unmet(files, run, decided))
     run = replace(run, status=int(bool(problems)), notes=(*run.notes, *problems))
-    return MergedRun(run, tuple(decided), problems)
+    return MergedRun(run, decided, problems)
 
 
 def _read(path: Path) -> _ShardFile:
@@ -247,18 +261,18 @@ def _begun(first: _ShardFile, file: _ShardFile) -> Iterator[tuple[str, str, str,
     for name, facts in first.part["suites"].items():
         others = file.part["suites"][name]
         ours, theirs = facts["checkpoint"], others["checkpoint"]
+        # Where a model lies is another place on another machine.
         if ours and theirs and ours[1] and theirs[1]:
-            yield name, "model", ours[0], theirs[0]
             yield name, "fingerprint of the model", ours[1], theirs[1]
         judge, other = facts["judge"], others["judge"]
         if judge and other and UNSEEN not in {judge["model"], other["model"]}:
+            is_local = all(one["model"].startswith(LOCAL) for one in (judge, other))
             for key in _OF_JUDGE:
-                yield name, f"{key} of the judge", str(judge[key]), str(other[key])
-        if name in first.suites and name in file.suites:
-            answered = [judge_of(one.suites[name], one.document["judge"]) for one in (first, file)]
-            names = [one.answers_as for one in answered if one is not None and one.answers_as]
-            if len(names) == 2:
-                yield name, "name under which the judge answered", *names
+                if key != "model" or not is_local:
+                    yield name, f"{key} of the judge", str(judge[key]), str(other[key])
+    answered, also = first.part["answered"], file.part["answered"]
+    for asked in answered.keys() & also.keys():
+        yield asked, "answering name", answered[asked], also[asked]
 
 
 def _check_all_ran(file: _ShardFile) -> None:
@@ -276,11 +290,9 @@ def _check_all_ran(file: _ShardFile) -> None:
     spared = set(file.part["spared"])
     left_out = [
         f"{name}[{sample}]"
-        for name, suite in file.suites.items()
-        for sample, outcome in kind_named(suite["kind"]).saved_outcomes(suite).items()
-        if sample in file.shard
-        and outcome == "not run"
-        and spared.isdisjoint(node_ids(name, sample))
+        for name in file.suites
+        for sample, outcome in file.outcomes(name).items()
+        if outcome == "not run" and spared.isdisjoint(node_ids(name, sample))
     ]
     noun = "sample"
     if not left_out:
@@ -324,15 +336,17 @@ def _read_baseline(part: Mapping[str, Any], given: Path | None) -> SavedRun | No
 
 def _merged(
     kind: Kind[Any], name: str, files: Sequence[_ShardFile], baseline: SavedRun | None
-) -> tuple[AnyResult, list[GateResult]]:
-    """Return a suite of the whole run, and the gates of it that were decided here."""
+) -> AnyResult:
+    """Return a suite of the whole run, with the gates that are decided here."""
     part = files[0].part
     facts = part["suites"][name]
     shards = [kind.from_document(one.suites[name], one.document["judge"]) for one in files]
-    joined = kind.joined(shards, facts)
+    samples = _samples(kind, name, files, shards)
+    # What a judge makes of known answers is one thing for all: its worst is what it is.
+    shards.sort(key=kind.fitness)
+    joined = kind.joined(shards, samples, facts)
     comparison: Comparison | None = None
     gates: list[GateResult] = []
-    decided: list[GateResult] = []
     for one in joined_gates(shards, facts["gates"]):
         if not (one.outcome == "not run" and one.reason == MERGED):
             gates.append(one)
@@ -351,8 +365,20 @@ def _merged(
         if decision.passed and left["xfail_strict"]:
             outcome, reason = "failed", f"{reason}; {XPASSED}"
         gates.append(GateResult(gate, outcome, reason, decision.cause))
-        decided.append(gates[-1])
-    return kind.decided(joined, gates, comparison), decided
+    result: AnyResult = kind.decided(joined, gates, comparison)
+    return result
+
+
+def _samples(
+    kind: Kind[Any], name: str, files: Sequence[_ShardFile], shards: Sequence[AnyResult]
+) -> list[Any]:
+    """Return the samples of all shards in the suite's order."""
+    placed: list[tuple[int, Any]] = []
+    for file, shard in zip(files, shards, strict=True):
+        listed = getattr(shard, kind.samples)
+        own = [sample for sample in listed if kind.sample_id(sample) in file.shard]
+        placed += zip(file.part["places"][name], own, strict=True)
+    return [sample for _, sample in sorted(placed, key=itemgetter(0))]
 
 
 def _compared(
@@ -375,10 +401,7 @@ def _unmet(
     reported = [
         f"{name}[{item}]"
         for name, facts in part["suites"].items()
-        for item in (
-            *kind_named(facts["kind"]).saved_outcomes(files[0].suites[name]),
-            *facts["due"],
-        )
+        for item in (*chain.from_iterable(file.outcomes(name) for file in files), *facts["due"])
     ]
     expected = (f"{name}[{gate.name}]" for name, gate in decided if gate.outcome != "passed")
     yield from unmet(

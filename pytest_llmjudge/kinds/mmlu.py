@@ -11,9 +11,9 @@ from pytest_llmjudge.data import Entry, Measure, Side
 from pytest_llmjudge.data.cases import SampleCase
 from pytest_llmjudge.data.history import Figure
 from pytest_llmjudge.errors import DatasetError, LlmJudgeError, SettingsError
-from pytest_llmjudge.gates import Decision, outcome_of
 from pytest_llmjudge.kinds.base import (
     NOT_RUN,
+    UNDECIDED,
     Kind,
     Sample,
     Suite,
@@ -27,10 +27,7 @@ from pytest_llmjudge.kinds.read_back import (
     checkpoint_from_document,
     comparison_from_plain,
     gates_from_document,
-    joined_gates,
-    joined_samples,
     made,
-    most_run,
 )
 from pytest_llmjudge.kinds.shared import Shared
 from pytest_llmjudge.mmlu.accuracy import by_category, macro_average, pool, pooled_stderr
@@ -46,9 +43,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge.accuracy import Share
-    from pytest_llmjudge.data import Comparison, GateResult, Rule
+    from pytest_llmjudge.data import Rule
     from pytest_llmjudge.data.page import SuitePage
     from pytest_llmjudge.data.summary import Summary
+    from pytest_llmjudge.gates import Decision
     from pytest_llmjudge.kinds.base import Gathered, Marked, SampleReport
     from pytest_llmjudge.kinds.mmlu_run import MMLURun
     from pytest_llmjudge.mmlu.accuracy import MMLUResult
@@ -56,6 +54,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.settings import Settings
+    from pytest_llmjudge.sharding import Shard
     from pytest_llmjudge.storage.results_reader import SavedRun
 
 __all__ = ["MMLU"]
@@ -84,6 +83,7 @@ class _MMLUKind(Kind[ExamResult]):
     asks_judge = False
     measure = _MEASURE
     figure = Figure("accuracy", digits=4, interval_digits=4, noun=_MEASURE.noun)
+    samples = "subjects"
     settings = ("data", "mode", "shots", "limit", "min_accuracy", "min_subject_accuracy")
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
@@ -134,8 +134,7 @@ class _MMLUKind(Kind[ExamResult]):
         """Return what became of a suite."""
         facts = gathered.facts
         assert gathered.checkpoint is not None  # noqa: S101  # a model answers
-        subjects = tuple(_subject_result(gathered, subject) for subject in facts["subjects"])
-        return ExamResult(
+        result = ExamResult(
             name=gathered.name,
             path=facts["path"],
             checkpoint=gathered.checkpoint,
@@ -144,11 +143,11 @@ class _MMLUKind(Kind[ExamResult]):
             limit=facts["limit"],
             min_accuracy=facts["min_accuracy"],
             min_subject_accuracy=facts["min_subject_accuracy"],
-            subjects=subjects,
-            gates=gathered.gates,
-            outcome=_outcome(subjects, gathered.gates),
-            comparison=gathered.comparison,
+            subjects=tuple(_subject_result(gathered, subject) for subject in facts["subjects"]),
+            gates=(),
+            outcome=UNDECIDED,
         )
+        return self.decided(result, gathered.gates, gathered.comparison)
 
     def summary(self, result: ExamResult, rule: Rule) -> Summary:
         """Return what reports show of a suite."""
@@ -219,15 +218,17 @@ class _MMLUKind(Kind[ExamResult]):
             comparison=comparison_from_plain(suite.get("baseline"), self.measure),
         )
 
-    def joined(
-        self,
-        shards: Sequence[ExamResult],
-        facts: Mapping[str, Any],
-    ) -> ExamResult:
-        """Return what the shards of a run found of a suite as one result."""
-        subjects = joined_samples((one.subjects for one in shards), lambda one: one.subject)
-        result = replace(most_run(shards, lambda one: one.subjects), subjects=subjects)
-        return self.decided(result, joined_gates(shards, facts["gates"]), None)
+    def sample_id(self, sample: SubjectResult) -> str:
+        """Return a subject's name."""
+        return sample.subject
+
+    def has_all(self, result: ExamResult) -> bool:
+        """Say whether each subject has a result."""
+        return all(subject.questions for subject in result.subjects)
+
+    def part_of(self, result: ExamResult, shard: Shard) -> ExamResult:  # noqa: ARG002
+        """Return the exam as it is: what its accuracies are of is what it lists."""
+        return result
 
     def decide(
         self,
@@ -239,13 +240,6 @@ class _MMLUKind(Kind[ExamResult]):
         answered = [subject for subject in result.subjects if subject.questions]
         causes = {one.subject: str(one.error) for one in result.subjects if not one.questions}
         return decide_accuracy(answered, causes, result.min_accuracy)
-
-    def decided(
-        self, result: ExamResult, gates: Sequence[GateResult], comparison: Comparison | None
-    ) -> ExamResult:
-        """Return a joined result with its gates, and its outcome."""
-        outcome = _outcome(result.subjects, gates)
-        return replace(result, gates=tuple(gates), comparison=comparison, outcome=outcome)
 
     def saved_cases(self, suite: Mapping[str, Any]) -> Iterator[SampleCase]:
         """Yield the subjects of an exam of a results file as test cases."""
@@ -548,10 +542,6 @@ def _row_of(known: SampleReport | None) -> Mapping[str, Any] | None:
     if known.own is not None and "questions" in known.own:
         return known.own
     return known.of_gate or known.own
-
-
-def _outcome(subjects: Sequence[SubjectResult], gates: Sequence[GateResult]) -> str:
-    return outcome_of(subjects, gates, has_all=all(subject.questions for subject in subjects))
 
 
 _SHARE = ("total", "correct", "accuracy", "ci95")

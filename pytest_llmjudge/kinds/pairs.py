@@ -13,8 +13,7 @@ from pytest_llmjudge.data import (
     PreferenceResult,
 )
 from pytest_llmjudge.data.history import Figure
-from pytest_llmjudge.gates import Decision, outcome_of
-from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind
+from pytest_llmjudge.kinds.base import JUDGE_CHECK, UNDECIDED, Kind
 from pytest_llmjudge.kinds.overlap import (
     OVERLAP,
     overlap_contradictions,
@@ -33,7 +32,7 @@ from pytest_llmjudge.kinds.pairs_summary import (
 from pytest_llmjudge.kinds.plain import (
     with_response,
 )
-from pytest_llmjudge.kinds.read_back import check_from_plain, joined_gates, joined_samples, most_run
+from pytest_llmjudge.kinds.read_back import check_from_plain, fitness_of
 from pytest_llmjudge.kinds.records import (
     RecordRun,
     RecordSuite,
@@ -56,9 +55,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_llmjudge import suites
-    from pytest_llmjudge.data import Comparison, Entry, GateResult, Preference, Record, Rule
+    from pytest_llmjudge.data import Entry, Preference, Record, Rule
     from pytest_llmjudge.data.page import SuitePage
     from pytest_llmjudge.data.summary import Summary
+    from pytest_llmjudge.gates import Decision
     from pytest_llmjudge.generation.base import Model
     from pytest_llmjudge.kinds.base import Gathered, Marked, Sample, Suite
     from pytest_llmjudge.kinds.opponent import Opponent
@@ -91,6 +91,7 @@ class _Pairs(Kind[PreferenceResult]):
     marker = "llm_compare"
     asks_judge = True
     figure = Figure("win rate", digits=3, interval_digits=3, noun="pairs")
+    samples = "pairs"
     settings = ("responses", "against", "votes", "min_win_rate")
     terms = ("against", "votes")
 
@@ -118,17 +119,25 @@ class _Pairs(Kind[PreferenceResult]):
         results = [_pair_result(record, row) for record, row in rows]
         judge = None if facts["judge"] is None else dict(facts["judge"])
         label = people_label(pairing["votes"]) if judge is None else judge.pop("label")
-        return _suite_result(
-            facts,
-            results,
-            gathered.gates,
+        result = PreferenceResult(
             name=gathered.name,
+            path=facts["path"],
             checkpoint=gathered.checkpoint,
+            against=AgainstReference(**pairing["against"]),
+            votes=pairing["votes"],
             judge=None if judge is None else JudgeIdentity(**judge),
             judge_label=label,
+            total=facts["total"],
+            pairs=tuple(results),
+            gates=(),
+            min_win_rate=facts["min_win_rate"],
+            outcome=UNDECIDED,
             check=check_from_plain(PairCheck, gathered.check),
+            responses=facts["responses"],
             overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
+            groups=facts["groups"],
         )
+        return self.decided(result, gathered.gates, gathered.comparison)
 
     def summary(self, result: PreferenceResult, rule: Rule) -> Summary:
         """Return what reports show of a suite."""
@@ -153,39 +162,28 @@ class _Pairs(Kind[PreferenceResult]):
         """Return a suite of a results file as the result that was written."""
         return pairs_from_document(suite, judge)
 
+    def has_all(self, result: PreferenceResult) -> bool:
+        """Say whether each pair has a winner."""
+        return sum(pair.winner is not None for pair in result.pairs) >= result.total
+
+    def fitness(self, result: PreferenceResult) -> tuple[int, float]:
+        """Return by what shards are ordered."""
+        return fitness_of(result.check)
+
     def joined(
-        self, shards: Sequence[PreferenceResult], facts: Mapping[str, Any]
+        self,
+        shards: Sequence[PreferenceResult],
+        samples: Sequence[PairResult],
+        facts: Mapping[str, Any],
     ) -> PreferenceResult:
         """Return what the shards of a run found of a suite as one result."""
-        # What a judge makes of known pairs is one thing for all: its worst is what it is.
-        shards = sorted(shards, key=_fitness)
-        # One of which nothing ran may not have seen a model or a judge of the user's own.
-        seen = most_run(shards, lambda shard: shard.pairs)
-        return _suite_result(
-            facts,
-            joined_samples((one.pairs for one in shards), lambda one: one.record.id),
-            joined_gates(shards, facts["gates"]),
-            name=seen.name,
-            checkpoint=seen.checkpoint,
-            judge=seen.judge,
-            judge_label=seen.judge_label,
-            check=shards[0].check,
-            overlap=shards[0].overlap,
-        )
+        joined = super().joined(shards, samples, facts)
+        # How far a judge and people agree is known where both have decided over all pairs.
+        return replace(joined, path=facts["path"], check=shards[0].check, agreement=None)
 
     def decide(self, gate: str, result: PreferenceResult, facts: Mapping[str, Any]) -> Decision:  # noqa: ARG002
         """Decide the gate over the win rate from a result alone."""
         return _decide(result.pairs, facts["min_win_rate"])
-
-    def decided(
-        self,
-        result: PreferenceResult,
-        gates: Sequence[GateResult],
-        comparison: Comparison | None,  # noqa: ARG002  # pairs have no baseline
-    ) -> PreferenceResult:
-        """Return a joined result with the gates that decide over all of it, and its outcome."""
-        outcome = _outcome(result.pairs, result.total, gates)
-        return replace(result, gates=tuple(gates), outcome=outcome)
 
     def property_of(self, sample: Mapping[str, Any]) -> tuple[str, object]:
         """Return the property of a pair's test case in JUnit XML."""
@@ -267,7 +265,7 @@ class _PairSuite(RecordSuite[_Preferred]):
         yield from super().shared(resources)
         against = self.opponent(resources).reference()
         if against.kind == "checkpoint":
-            yield shared_model(against.name, against.fingerprint)
+            yield shared_model(f"{self.name} against", against.name, against.fingerprint)
         if self.pairing.votes is not None:
             yield shared_file(f"{self.name} votes", self.pairing.votes)
         if against.kind == "results":
@@ -396,37 +394,3 @@ def _decide(pairs: Sequence[PairResult], min_win_rate: float) -> Decision:
     """Decide over all pairs of a suite; their outcomes play no part."""
     causes = {pair.record.id: str(pair.error) for pair in pairs if pair.winner is None}
     return decide_win_rate(summary_of(pairs), min_win_rate, causes, len(pairs))
-
-
-def _fitness(shard: PreferenceResult) -> tuple[int, float]:
-    """Return by what shards are ordered, the one whose judge is the worst first."""
-    check = shard.check
-    return (2, 0.0) if check is None else (int(check.fit), check.reference or 0.0)
-
-
-def _suite_result(
-    facts: Mapping[str, Any],
-    pairs: Sequence[PairResult],
-    gates: tuple[GateResult, ...],
-    **others: Any,  # noqa: ANN401  # its fields
-) -> PreferenceResult:
-    """Return a result of a suite's facts, its pairs and its gates, and what those do not say."""
-    pairing = facts["pairing"]
-    return PreferenceResult(
-        path=facts["path"],
-        against=AgainstReference(**pairing["against"]),
-        votes=pairing["votes"],
-        total=facts["total"],
-        pairs=tuple(pairs),
-        gates=gates,
-        min_win_rate=facts["min_win_rate"],
-        outcome=_outcome(pairs, facts["total"], gates),
-        responses=facts["responses"],
-        groups=facts["groups"],
-        **others,
-    )
-
-
-def _outcome(pairs: Sequence[PairResult], total: int, gates: Sequence[GateResult]) -> str:
-    decided = sum(pair.winner is not None for pair in pairs)
-    return outcome_of(pairs, gates, has_all=decided >= total)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_llmjudge.data import (
     CheckpointReference,
@@ -22,35 +22,24 @@ from pytest_llmjudge.kinds.plain import rounded_values
 from pytest_llmjudge.storage.results_reader import saved_content
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from pytest_llmjudge.data import AnyResult, JudgeIdentity, Measure
+    from pytest_llmjudge.data import AnyResult, JudgeCheck, JudgeIdentity, Measure, PairCheck
 
 __all__ = [
     "check_from_plain",
     "checkpoint_from_document",
     "comparison_from_plain",
+    "fitness_of",
     "gates_from_document",
     "joined_gates",
-    "joined_samples",
     "label_from_document",
     "made",
-    "most_run",
     "pair_of_numbers",
     "record_from_document",
 ]
 
 _Made = TypeVar("_Made")
-_Result = TypeVar("_Result", bound="AnyResult")
-
-
-class _Sampled(Protocol):
-    @property
-    def outcome(self) -> str:
-        """``not run`` where it has none."""
-
-
-_Sample = TypeVar("_Sample", bound=_Sampled)
 
 
 def made(cls: type[_Made], plain: Mapping[str, Any], **more: object) -> _Made:
@@ -147,34 +136,9 @@ def record_from_document(plain: Mapping[str, Any]) -> Record:
     )
 
 
-def joined_samples(
-    shards: Iterable[Sequence[_Sample]], name: Callable[[_Sample], str]
-) -> tuple[_Sample, ...]:
-    """Return the samples of all shards in the suite's order, each of the shard in which it ran.
-
-    Args:
-        shards: The samples of each, which lists those of the others as ``not run``.
-        name: Returns the id of a sample.
-    """
-    found: dict[str, _Sample] = {}
-    for samples in shards:
-        for sample in samples:
-            known = found.get(name(sample))
-            if known is None or known.outcome == "not run":
-                found[name(sample)] = sample
-    return tuple(found.values())
-
-
-def most_run(
-    shards: Sequence[_Result], samples: Callable[[_Result], Iterable[_Sampled]]
-) -> _Result:
-    """Return the shard in which most samples have run, which has seen what the suite was run with.
-
-    Args:
-        shards: Their results.
-        samples: Returns those of one.
-    """
-    return max(shards, key=lambda one: sum(each.outcome != "not run" for each in samples(one)))
+def fitness_of(check: JudgeCheck | PairCheck | None) -> tuple[int, float]:
+    """Return by what checks of a judge are ordered, the worst first; see :meth:`.Kind.fitness`."""
+    return (2, 0.0) if check is None else (int(check.fit), check.discrimination or 0.0)
 
 
 def joined_gates(shards: Sequence[AnyResult], names: Iterable[str]) -> tuple[GateResult, ...]:

@@ -191,9 +191,9 @@ class RecordSuite(Suite[Value]):
         # Who only reads results files does not wait for this import.
         from pytest_llmjudge.training import training_digest
 
-        for path in self.loaded.settings.training:
-            shown = resources.models.shown_path(path)
-            yield Shared(f"{self.name} training {shown}", shown, "content", training_digest(path))
+        for number, path in enumerate(self.loaded.settings.training, 1):
+            shown, key = resources.models.shown_path(path), f"{self.name} training {number}"
+            yield Shared(key, shown, "content", training_digest(path))
 
     def check(self, resources: Resources) -> None:
         """Prove that prompts and near misses can be made; see :meth:`.base.Suite.check`."""

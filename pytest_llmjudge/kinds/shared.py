@@ -21,7 +21,7 @@ class Shared(NamedTuple):
     """Something that must be the same in all processes.
 
     Attributes:
-        key: Names it among those of the run.
+        key: Names it among those of the run, the same on machines where files lie elsewhere.
         where: What it belongs to, for messages.
         what: It is, for messages.
         value: Plain data.
@@ -35,9 +35,9 @@ class Shared(NamedTuple):
     hint: str = WRITTEN
 
 
-def shared_model(name: str, fingerprint: str) -> Shared:
-    """Let all processes see the same model."""
-    return Shared(f"model {name}", name, "fingerprint", fingerprint, _TRAINED)
+def shared_model(key: str, name: str, fingerprint: str) -> Shared:
+    """Let all processes see the same model, wherever it lies."""
+    return Shared(key, name, "fingerprint", fingerprint, _TRAINED)
 
 
 def shared_file(key: str, path: Path) -> Shared:

@@ -12,14 +12,15 @@ from pytest_llmjudge.servers.chat import ReplacedError
 from pytest_llmjudge.settings import OPENAI
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_llmjudge.storage.store import Store
 
-__all__ = ["JUDGE_NAME", "MODEL_NAME", "AnsweringName", "answering_name"]
+__all__ = ["JUDGE_NAME", "MODEL_NAME", "AnsweringName", "answering_name", "answering_names"]
 
 JUDGE_NAME: Final = "judge"
 MODEL_NAME: Final = "model under test"
+_ANSWERS: Final = " answers as"
 _BEFORE: Final = " before"
 _SHOWN: Final = 100
 
@@ -95,10 +96,25 @@ class AnsweringName:
 
 def answering_name(store: Store, role: str, model: str) -> str:
     """Return under which name a model answered in this run; empty where nobody knows."""
-    fact, agreed = _fact(role, model), store.agreed()
+    return _name_of(store.agreed(), _fact(role, model))
+
+
+def answering_names(store: Store) -> dict[str, str]:
+    """Return under which names models answered in this run, each by its role and its own name."""
+    agreed = store.agreed()
+    facts = {key.removesuffix(_BEFORE) for key in agreed}
+    names = {
+        fact.removesuffix(_ANSWERS): _name_of(agreed, fact)
+        for fact in sorted(facts)
+        if fact.endswith(_ANSWERS)
+    }
+    return {model: name for model, name in names.items() if name}
+
+
+def _name_of(agreed: Mapping[str, str], fact: str) -> str:
     before = agreed.get(f"{fact}{_BEFORE}")
     return agreed.get(fact) or (str(json.loads(before)[1]) if before else "")
 
 
 def _fact(role: str, model: str) -> str:
-    return f"{role} {model} answers as"
+    return f"{role} {model}{_ANSWERS}"

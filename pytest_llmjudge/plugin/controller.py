@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import shutil
 import sys
 from dataclasses import replace
 from datetime import datetime, timezone
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ import pytest
 from pytest_llmjudge import __version__
 from pytest_llmjudge.data import RunResult
 from pytest_llmjudge.errors import LlmJudgeError, SettingsError, StoreError, one_line
+from pytest_llmjudge.kinds.changed import without_passes
 from pytest_llmjudge.kinds.document import records_with_responses, results_document
 from pytest_llmjudge.kinds.reports import entries_before, run_pages, run_summary
 from pytest_llmjudge.kinds.required import unmet
@@ -46,7 +47,6 @@ from pytest_llmjudge.plugin.output_conflicts import check_outputs, resolved
 from pytest_llmjudge.plugin.sharding import ShardReports
 from pytest_llmjudge.plugin.step_summary import add_step_summary, step_summary
 from pytest_llmjudge.plugin.summary import folded, print_summary
-from pytest_llmjudge.plugin.watch import without_passes
 from pytest_llmjudge.reporting.junit import suite_properties
 from pytest_llmjudge.reporting.markup import joined
 from pytest_llmjudge.reporting.run_markdown import run_sections
@@ -199,15 +199,12 @@ class ControllerHooks:
                 self._attempt("explanations", Path(), lambda _: self._explain(session))
         with without_interrupts():
             run = self._final(int(session.exitstatus))
-            document = None
             if run is not None:
-                shard = self._shard.part(run.status)
-                document = results_document(run, __version__, shard)
+                document = functools.cache(functools.partial(self._document, run))
                 self._write(run, document)
-        if run is not None and document is not None:
+        if run is not None:
             # These may take as long as networks do, so they can be interrupted.
-            page = partial(self._page, run)
-            self._problems += self._elsewhere.give(document, page, self._written)
+            self._attempt("results", self._place(), lambda _: self._give(run, document()))
         with without_interrupts():
             self._run = self._result(whole=False)[0]
             lines = self._shard.lines(self._run)
@@ -299,7 +296,8 @@ class ControllerHooks:
             self._say_none("nothing was judged")
             return None
         status = status or int(bool(self._problems))
-        return replace(run, status=status, notes=(*run.notes, *self._problems))
+        run = replace(run, status=status, notes=(*run.notes, *self._problems))
+        return self._shard.own(run)
 
     def _say_none(self, why: str) -> None:
         """Have the summary say why nothing is where an option wanted it."""
@@ -309,10 +307,26 @@ class ControllerHooks:
         elif settings.mlflow is not None:
             self._why_none = f"{why}, so nothing was written to MLflow"
 
-    def _write(self, run: RunResult, document: dict[str, Any]) -> None:
+    def _document(self, run: RunResult) -> dict[str, Any]:
+        return results_document(run, __version__, self._shard.part(run.status, self._changed))
+
+    def _place(self) -> Path | None:
+        """Return where results go beside files; ``None`` for nowhere.
+
+        What is wrong with results that are in no file was said of the file.
+        """
+        is_lost = self._session.settings.report is not None and "results" not in self._written
+        return Path() if self._elsewhere.is_wanted and not is_lost else None
+
+    def _give(self, run: RunResult, document: dict[str, Any]) -> bool:
+        page = functools.partial(self._page, run)
+        self._problems += self._elsewhere.give(document, page, self._written)
+        return False
+
+    def _write(self, run: RunResult, document: Callable[[], dict[str, Any]]) -> None:
         settings = self._session.settings
         summary = step_summary()
-        self._attempt("results", settings.report, lambda path: write_results(path, document))
+        self._attempt("results", settings.report, lambda path: write_results(path, document()))
         run = replace(run, notes=(*self._shard.lines(run), *run.notes))
         self._attempt(
             "responses",

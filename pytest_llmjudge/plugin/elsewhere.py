@@ -68,16 +68,12 @@ class Elsewhere:
             results: As the results file has them.
             page: Makes the HTML page.
             files: That were written, by what they hold.
+
+        Raises:
+            StoreError: A judge or model of the user's own gave what no results file holds.
         """
-        if self._session.settings.report is None:
-            try:
-                check_document("results", results)
-            except LlmJudgeError as error:
-                yield from error.lines
-                return
-        elif "results" not in files:
-            # What is wrong with them was said of their file.
-            return
+        if "results" not in files:
+            check_document("results", results)
         if self._experiment is not None:
             yield from self._log(self._experiment, results, page)
         if self._has_hooks:

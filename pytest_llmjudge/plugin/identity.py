@@ -15,6 +15,7 @@ from pytest_llmjudge.kinds.shared import Shared, shared_file, shared_model, show
 from pytest_llmjudge.pipeline import fingerprint_of, judge_fingerprint
 from pytest_llmjudge.pipeline.protocols import judge_name, name_of
 from pytest_llmjudge.plugin.collect import report_usage_problem
+from pytest_llmjudge.settings import LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -41,6 +42,7 @@ _DECIDES_NOTHING = {
     "labels_options",
     "mlflow",
     "paths",
+    "prompt",
     "ray",
     "ray_cpus",
     "ray_forced",
@@ -49,7 +51,8 @@ _DECIDES_NOTHING = {
     "timeout",
     "url",
 }
-"""Settings that no score depends on; a server is known by its model, a file by its content."""
+"""Settings that no score depends on; a server is known by its model, a file by its content, a
+prompt by what it is to a suite."""
 
 
 def agree_on_plan(session: LlmSession) -> None:
@@ -58,7 +61,7 @@ def agree_on_plan(session: LlmSession) -> None:
     Raises:
         SettingsError: It did not; says in what they differ.
     """
-    _agree(session, shared_facts(session))
+    _agree(session, [*shared_facts(session), *_named_alike(session)])
 
 
 def agree_on_baseline(session: LlmSession) -> None:
@@ -76,7 +79,7 @@ def agree_on_model(session: LlmSession, name: str, fingerprint: str) -> None:
     Raises:
         SettingsError: It does not.
     """
-    _agree(session, [shared_model(name, fingerprint)])
+    _agree(session, [_model(name, fingerprint)])
 
 
 def agree_on_judge(session: LlmSession, identity: JudgeIdentity) -> None:
@@ -137,15 +140,12 @@ def _agree(session: LlmSession, facts: Iterable[Shared]) -> None:
 
 
 def shared_facts(session: LlmSession) -> Iterator[Shared]:
-    """Yield all that decides over the results of the run that this process has planned."""
+    """Yield what decides over the results of the run that this process has planned, but judges."""
     resources = session.resources
     for name, facts in session.announced.items():
-        suite, checkpoint, judge = session.suites[name], facts["checkpoint"], facts["judge"]
+        suite, checkpoint = session.suites[name], facts["checkpoint"]
         if checkpoint is not None and checkpoint[1]:
-            yield shared_model(*checkpoint[:2])
-            yield Shared(f"{name} checkpoint", name, "checkpoint", checkpoint[0])
-        if judge is not None:
-            yield from _judge(judge)
+            yield shared_model(f"{name} checkpoint", *checkpoint[:2])
         yield from suite.shared(resources)
         hint = "let all processes collect the same suites"
         yield Shared(f"{name} rule", name, "rule for the baseline", facts["rule"], hint)
@@ -154,6 +154,20 @@ def shared_facts(session: LlmSession) -> Iterator[Shared]:
     yield from _options(session.settings)
     hint = "install one version for all of them"
     yield Shared("version", "pytest-llmjudge", "version", __version__, hint)
+
+
+def _named_alike(session: LlmSession) -> Iterator[Shared]:
+    """Yield models and judges by name, as the head of the run has agreed on them."""
+    for facts in session.announced.values():
+        checkpoint, judge = facts["checkpoint"], facts["judge"]
+        if checkpoint is not None and checkpoint[1]:
+            yield _model(*checkpoint[:2])
+        if judge is not None:
+            yield from _judge(judge)
+
+
+def _model(name: str, fingerprint: str) -> Shared:
+    return shared_model(f"model {name}", name, fingerprint)
 
 
 def _judge(identity: Mapping[str, object]) -> Iterator[Shared]:
@@ -167,7 +181,8 @@ def _options(settings: Settings) -> Iterator[Shared]:
         # Files are compared by what they hold.
         if name not in _DECIDES_NOTHING and not isinstance(value, Path):
             flag, hint = f"--llm-judge-{name.replace('_', '-')}", "give it on the command line"
-            yield Shared(f"option {flag}", flag, "value", str(value), hint)
+            given = LOCAL if name == "model" and settings.is_judge_local else value
+            yield Shared(f"option {flag}", flag, "value", str(given), hint)
     yield from _baseline(settings)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import count_of, one_line
+from pytest_llmjudge.kinds import kind_named
 from pytest_llmjudge.kinds.reports import run_summary
 from pytest_llmjudge.kinds.required import sample_count
+from pytest_llmjudge.pipeline.answering import answering_names
 from pytest_llmjudge.plugin.cases import case_of
 from pytest_llmjudge.plugin.identity import shared_facts
 from pytest_llmjudge.plugin.options import REQUIRE_INI, ini_name, required_suites
@@ -15,7 +18,7 @@ from pytest_llmjudge.plugin.planner import EARLY_NOTES, USES_JUDGE
 from pytest_llmjudge.plugin.reports import ATTRIBUTE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import pytest
 
@@ -68,8 +71,12 @@ def note_shard(session: LlmSession) -> None:
             for fact in shared_facts(session)
         },
         "baseline": baseline,
-        "here": {
-            name: sum(sample in shard for sample in session.suites[name].samples)
+        "places": {
+            name: [
+                place
+                for place, sample in enumerate(session.suites[name].samples)
+                if sample in shard
+            ]
             for name in session.announced
         },
     }
@@ -96,11 +103,20 @@ class ShardReports:
         elif report.skipped:
             self._spared.add(report.nodeid)
 
-    def part(self, status: int) -> dict[str, Any] | None:
+    def own(self, run: RunResult) -> RunResult:
+        """Return a run of a shard without the samples of the others; one of the whole as it is."""
+        shard = self._session.settings.shard
+        if shard is None:
+            return run
+        results = tuple(kind_named(one.kind).part_of(one, shard) for one in run.results)
+        return replace(run, results=results)
+
+    def part(self, status: int, changed: Mapping[str, str]) -> dict[str, Any] | None:
         """Return the results file's part on the shard; ``None`` in a run of the whole.
 
         Args:
             status: What pytest ends with.
+            changed: A line for each model that changed during the run, by its name.
         """
         session = self._session
         shard, config = session.settings.shard, session.config
@@ -118,6 +134,9 @@ class ShardReports:
                 for name, facts in session.store.suites().items()
             },
             "agreed": plan["agreed"],
+            "answered": answering_names(session.store),
+            "places": plan["places"],
+            "changed": dict(changed),
             "baseline": plan["baseline"],
             "require": {"where": where, "suites": required_suites(config)},
             "spared": sorted(self._spared),
@@ -134,16 +153,16 @@ class ShardReports:
         if shard is None or not run.results:
             return
         summaries = run_summary(run).summaries
-        here, suites = self._plan()["here"], self._session.store.suites()
+        places, suites = self._plan()["places"], self._session.store.suites()
         counts: dict[str, list[int]] = {}
         for suite in summaries:
             own = counts.setdefault(suite.noun, [0, 0])
-            own[0] += here[suite.name]
+            own[0] += len(places[suite.name])
             own[1] += sample_count(suites[suite.name])
         figures = (f"{mine} of {count_of(all_, noun)}" for noun, (mine, all_) in counts.items())
         yield f"{shard.shown}: {', '.join(figures)}; gates are decided by: llmjudge merge"
         for suite in summaries:
-            if not here[suite.name]:
+            if not places[suite.name]:
                 yield one_line(f"{shard.shown} has no {suite.noun} of {suite.name}")
 
     def _plan(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmjudge.data import GateResult
 from pytest_llmjudge.gates import decide_baseline
 from pytest_llmjudge.kinds.base import BASELINE, JUDGE_CHECK, Gathered, SampleReport
+from pytest_llmjudge.kinds.read_back import joined_gates
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.data import AnyResult, Comparison
     from pytest_llmjudge.kinds.base import Sample, Suite
 
-__all__ = ["Decided", "merged", "read_again"]
+__all__ = ["Decided", "joined_shards", "merged", "read_again"]
 
 RESOURCES: Any = SimpleNamespace(models=SimpleNamespace(shown_path=str))
 
@@ -113,12 +114,27 @@ def read_again(result: AnyResult, kind: Any) -> Any:  # noqa: ANN401  # of any k
     return kind.from_document(document, judge and asdict(judge))
 
 
+def joined_shards(decided: Decided, shards: Sequence[AnyResult]) -> tuple[Any, Any]:
+    """Return what the results files of shards come to before any gate is decided, and the gates."""
+    kind = decided.suite.kind
+    again = sorted((read_again(one, kind) for one in shards), key=kind.fitness)
+    places = {name: place for place, name in enumerate(decided.suite.samples)}
+    found: dict[int, Any] = {}
+    for sample in (one for shard in again for one in getattr(shard, kind.samples)):
+        place = places[kind.sample_id(sample)]
+        if place not in found or sample.outcome != "not run":
+            found[place] = sample
+    samples = [found[place] for place in sorted(found)]
+    joined = kind.joined(again, samples, decided.facts)
+    return joined, joined_gates(again, decided.facts["gates"])
+
+
 def merged(decided: Decided, shards: Sequence[AnyResult]) -> Any:  # noqa: ANN401  # of any kind
     """Return what the results files of shards come to, as one."""
     kind, facts = decided.suite.kind, decided.facts
-    joined = kind.joined([read_again(one, kind) for one in shards], facts)
+    joined, gates_of_shards = joined_shards(decided, shards)
     gates = []
-    for gate in joined.gates:
+    for gate in gates_of_shards:
         if gate.name in decided.gates:
             decision = kind.decide(gate.name, joined, facts)
             outcome = "passed" if decision.passed else "failed"

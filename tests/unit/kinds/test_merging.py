@@ -34,13 +34,9 @@ def write(
 ) -> str:
     """Write a shard's file in this folder, changed before its digest is made, or after it."""
     suite = results.suite(
-        [
-            results.scored(one, 90)
-            if shard_of(one, count) == number
-            else results.scored(one, None, "not run", reply=None, model_response=None)
-            for one in NAMES
-        ],
+        [results.scored(one, 90) for one in NAMES if shard_of(one, count) == number],
         "incomplete",
+        total=len(NAMES),
         gates=(results.gate("average", "not run", MERGED),),
     )
     part = {
@@ -65,6 +61,11 @@ def write(
                 "value": "integer",
             },
         },
+        "answered": {"model under test openai:small": "small-05"},
+        "places": {
+            NAME: [place for place, one in enumerate(NAMES) if shard_of(one, count) == number]
+        },
+        "changed": {},
         "baseline": None,
         "require": {"where": "tox.ini: llm_judge_require", "suites": []},
         "spared": [],
@@ -128,6 +129,13 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
             (
                 f"{NAME}: its fingerprint of the model is not the same in s1.json and s2.json "
                 f"(0123456789abcdef and ffffffffffff); {HINT}"
+            ),
+        ),
+        (
+            of_shard(answered={"model under test openai:small": "small-08"}),
+            (
+                "model under test openai:small: its answering name is not the same in s1.json and "
+                f"s2.json (small-05 and small-08); {HINT}"
             ),
         ),
         (
@@ -337,19 +345,3 @@ def test_status_of_a_bad_command_line(capsys: pytest.CaptureFixture[str]) -> Non
 
     assert ended.value.code == 4
     assert "required: --out" in capsys.readouterr().err
-
-
-def test_judges_that_answered_under_other_names(capsys: pytest.CaptureFixture[str]) -> None:
-    """A server took another model for one of the shards."""
-
-    def named(name: str) -> Callable[[dict[str, Any]], object]:
-        return lambda document: document["judge"].update(answers_as=name)
-
-    files = [write(1, change=named("judge-05")), write(2, change=named("judge-08"))]
-
-    line = refused(capsys, *files)
-
-    assert line == (
-        f"{NAME}: its name under which the judge answered is not the same in s1.json and s2.json "
-        f"(judge-05 and judge-08); {HINT}"
-    )

@@ -37,7 +37,7 @@ from pytest_llmjudge.pipeline.judge_resources import judge_facts
 from pytest_llmjudge.settings import read_settings
 from pytest_llmjudge.storage.labels import append_design, append_label
 from tests.support.read_back import written_again
-from tests.support.shards import Decided, merged, read_again
+from tests.support.shards import Decided, joined_shards, merged, read_again
 from tests.unit.storage.test_results_reader import RELEASED, SMALLEST
 
 if TYPE_CHECKING:
@@ -395,11 +395,11 @@ def test_a_judge_that_is_not_fit_in_one_shard(tmp_path: Path) -> None:
         for number, check in enumerate((asdict(FIT), bad, asdict(replace(FIT, auc=0.1))))
     ]
 
-    joined = JUDGED.joined([read_again(one, JUDGED) for one in shards], decided.facts)
+    joined, gates = joined_shards(decided, shards)
 
     assert joined.check == check_from_plain(JudgeCheck, bad)
-    assert [gate.outcome for gate in joined.gates] == ["failed", "not run"]
-    assert joined.outcome == "failed"
+    assert [gate.outcome for gate in gates] == ["failed", "not run"]
+    assert JUDGED.decided(joined, gates, None).outcome == "failed"
 
 
 def test_the_worst_of_fit_judges(tmp_path: Path) -> None:
@@ -412,7 +412,7 @@ def test_the_worst_of_fit_judges(tmp_path: Path) -> None:
         for number, check in enumerate((asdict(FIT), worse))
     ]
 
-    assert JUDGED.joined(shards, decided.facts).check == check_from_plain(JudgeCheck, worse)
+    assert joined_shards(decided, shards)[0].check == check_from_plain(JudgeCheck, worse)
 
 
 def test_explanations(tmp_path: Path) -> None:
