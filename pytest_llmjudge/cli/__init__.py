@@ -76,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A pipe or an old terminal may not know a character of a response.
         sys.stdout.reconfigure(errors="backslashreplace")
+    error_status: int = getattr(options, "error_status", _USAGE_ERROR)
     try:
         status: int = options.run(options)
         sys.stdout.flush()
@@ -84,16 +85,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, PeopleFileError):
             file_status: int = getattr(options, "people_file_status", _USAGE_ERROR)
             return file_status
-        error_status: int = getattr(options, "error_status", _USAGE_ERROR)
         return error_status
     except BrokenPipeError:
         # Whoever read has had enough.
         _write_nowhere()
-        return _USAGE_ERROR
+        return error_status
     except OSError as error:
         sys.stderr.write(f"llmjudge: output: it cannot be written ({error.strerror}); make room\n")
         _write_nowhere()
-        return _USAGE_ERROR
+        return error_status
     return status
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from pytest_llmjudge.errors import SettingsError, one_line
 from pytest_llmjudge.kinds.document import results_document
 from pytest_llmjudge.kinds.merging import merge, read_shards
 from pytest_llmjudge.kinds.reports import run_summary
+from pytest_llmjudge.reporting.layout import UNBOUNDED, columns_for
 from pytest_llmjudge.reporting.terminal import summary_lines
 from pytest_llmjudge.storage.files import check_writable
 from pytest_llmjudge.storage.own import check_report_replaceable
@@ -30,7 +30,6 @@ __all__ = ["add_merge"]
 
 _USAGE_ERROR = 4
 """As pytest's: what reads the status of a run reads that of a merge."""
-_UNBOUNDED = 1000
 _OUT = "--out"
 
 
@@ -93,14 +92,14 @@ def _check_other(out: Path, path: Path, name: str) -> None:
 
 def _lines(merged: MergedRun) -> Iterator[str]:
     """Yield what a run prints at its end, and of each gate that was decided here why it failed."""
-    is_known = bool(os.environ.get("COLUMNS")) or sys.stdout.isatty()
-    columns = shutil.get_terminal_size().columns if is_known else _UNBOUNDED
+    width = shutil.get_terminal_size().columns
+    columns = columns_for(width, is_terminal=sys.stdout.isatty())
     for line in summary_lines(run_summary(merged.run), columns):
         yield f"{line.text}{line.result}"
     for name, gate in merged.decided:
         if gate.outcome != "passed":
-            yield one_line(f"FAILED: {name}[{gate.name}]: {gate.reason}", _UNBOUNDED)
+            yield one_line(f"FAILED: {name}[{gate.name}]: {gate.reason}", UNBOUNDED)
         elif gate.cause is not None:
-            yield one_line(f"WARNING: {name}[{gate.name}]: {gate.reason}", _UNBOUNDED)
+            yield one_line(f"WARNING: {name}[{gate.name}]: {gate.reason}", UNBOUNDED)
     for problem in merged.problems:
         yield f"ERROR: {problem}"

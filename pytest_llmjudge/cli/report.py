@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.cli.output import print_text
+from pytest_llmjudge.comparison import compare
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.kinds import all_kinds, kind_named
 from pytest_llmjudge.kinds.base import CAUSE
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import argparse
 
     from pytest_llmjudge.cli.output import Parser
-    from pytest_llmjudge.data import RunResult
+    from pytest_llmjudge.data import Comparison, RunResult
     from pytest_llmjudge.storage.results_reader import SavedRun
 
 __all__ = ["add_report"]
@@ -64,7 +65,10 @@ def _report(options: argparse.Namespace) -> int:
     baseline = None
     if options.baseline is not None:
         baseline = read_results(options.baseline, all_kinds(), named_by="--baseline")
-    run = _noted(saved_result(saved), saved)
+    run = saved_result(saved)
+    if baseline is not None:
+        _check_baseline(run, saved, baseline)
+    run = _noted(run, saved)
     for flag, path in files.items():
         write_text(path, _text(flag, run, saved, baseline))
         print_text(f"{flag.removeprefix('--')}: {path}")
@@ -93,6 +97,33 @@ def _check_files(files: dict[str, Path], options: argparse.Namespace) -> None:
         if other != f"what {flag} names":
             raise SettingsError(flag, f"{path} is {other} as well", "name another file")
         check_report_replaceable(flag, path)
+
+
+def _check_baseline(run: RunResult, saved: SavedRun, baseline: SavedRun) -> None:
+    """Prove that a baseline is the one with which a run was compared.
+
+    Raises:
+        SettingsError: It is another one, or there was none.
+    """
+    where = f"--baseline {baseline.path}"
+    compared = [result for result in run.results if result.comparison is not None]
+    if not compared:
+        problem = "the run was compared with no baseline"
+        raise SettingsError(where, problem, "leave it out")
+    for result in compared:
+        then = result.comparison
+        assert then is not None  # noqa: S101  # as above
+        before = baseline.side(then.measure, then.baseline_suite or result.name)
+        again = compare(before, saved.sides[result.name], then.rule)
+        if _before(again) != _before(then):
+            problem = f"it is not the baseline with which {result.name} was compared"
+            raise SettingsError(where, problem, "name that one")
+
+
+def _before(comparison: Comparison) -> tuple[object, ...]:
+    """Return what a comparison says of its baseline."""
+    counts = comparison.paired, comparison.removed, comparison.unscored_before
+    return *counts, comparison.before and round(comparison.before, 6)
 
 
 def _noted(run: RunResult, saved: SavedRun) -> RunResult:

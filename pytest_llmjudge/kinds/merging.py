@@ -161,10 +161,7 @@ def merge(files: Sequence[_ShardFile], baseline: Path | None) -> MergedRun:
     )
     has_failed = any(file.part["status"] for file in files) or any(
         gate.outcome != "passed"
-        and (
-            part["left"][f"{name}[{gate.name}]"]["xfail_strict"] is None
-            or gate.reason.endswith(XPASSED)
-        )
+        and (not part["left"][f"{name}[{gate.name}]"]["may_fail"] or gate.reason.endswith(XPASSED))
         for name, gate in decided
     )
     if has_failed:
@@ -362,7 +359,7 @@ def _merged(
         else:
             decision = kind.decide(gate, joined, facts)
         outcome, reason = "passed" if decision.passed else "failed", decision.reason
-        if decision.passed and left["xfail_strict"]:
+        if decision.passed and left["must_fail"]:
             outcome, reason = "failed", f"{reason}; {XPASSED}"
         gates.append(GateResult(gate, outcome, reason, decision.cause))
     result: AnyResult = kind.decided(joined, gates, comparison)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.errors import SettingsError, count_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -45,7 +45,9 @@ def unmet(
     for entry in required:
         skipped = [node for node in spared if node.startswith((f"{entry}::", f"{entry}["))]
         if skipped:
-            problem = f"{len(skipped)} items of {entry} were skipped or expected to fail"
+            was = "was" if len(skipped) == 1 else "were"
+            items = f"{count_of(len(skipped), 'item')} of {entry}"
+            problem = f"{items} {was} skipped or expected to fail"
             yield SettingsError(where, problem, "let them run, or take the suite out of the list")
             continue
         for name, planned in facts.items():

@@ -52,6 +52,7 @@ def pytest_llm_judge_results(
         config: pytest's.
         results: What ``--llm-judge-report`` writes, as its JSON Schema says
             (``pytest_llmjudge/schemas/results.json``), in lists, dictionaries, texts and numbers.
-        files: What this run has written, by what it is: ``results``, ``html``, ``markdown``, and
-            ``responses`` for the folder.
+        files: What this run has written, by what it is: ``results``, ``html``, ``markdown``,
+            ``step summary`` for the file of ``$GITHUB_STEP_SUMMARY``, and ``responses`` for the
+            folder.
     """

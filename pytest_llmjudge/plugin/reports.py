@@ -43,7 +43,7 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
     elif ready is not None and ready.is_left:
         payload |= {"outcome": "not run", "reason": MERGED}
         payload["left"] = {
-            "xfail_strict": _xfail_strict(item),
+            **_expected_failure(item),
             "warning_fails": is_raised(InconclusiveWarning),
         }
     else:
@@ -66,15 +66,15 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
     setattr(report, ATTRIBUTE, payload)
 
 
-def _xfail_strict(item: pytest.Item) -> bool | None:
-    """Say whether a gate that is expected to fail may not pass; ``None`` for any other."""
+def _expected_failure(item: pytest.Item) -> dict[str, bool]:
+    """Say whether a gate may fail, because ``xfail`` expects it, and whether it has to."""
     # pytest has no public way to ask, and evaluates the conditions in its own setup.
     expected = item.stash.get(xfailed_key, None)
     if expected is None or item.config.option.runxfail:
-        return None
+        return {"may_fail": False, "must_fail": False}
     raises = pytest.fail.Exception if expected.raises is None else expected.raises
     is_meant = isinstance(raises, (type, tuple)) and issubclass(pytest.fail.Exception, raises)
-    return expected.strict if is_meant else None
+    return {"may_fail": is_meant, "must_fail": bool(expected.strict)}
 
 
 def _comparison(ready: Ready | None) -> dict[str, Any]:

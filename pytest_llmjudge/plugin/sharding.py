@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import count_of, one_line
 from pytest_llmjudge.kinds import kind_named
 from pytest_llmjudge.kinds.reports import run_summary
 from pytest_llmjudge.kinds.required import sample_count
+from pytest_llmjudge.kinds.shared import Shared
 from pytest_llmjudge.pipeline.answering import answering_names
 from pytest_llmjudge.plugin.cases import case_of
 from pytest_llmjudge.plugin.identity import shared_facts
 from pytest_llmjudge.plugin.options import REQUIRE_INI, ini_name, required_suites
 from pytest_llmjudge.plugin.planner import EARLY_NOTES, USES_JUDGE
 from pytest_llmjudge.plugin.reports import ATTRIBUTE
+from pytest_llmjudge.recordsfile import file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ShardReports", "deselect", "is_left_to_merge", "note_shard"]
 
+_CONFTEST = "conftest.py"
 _PLAN = "shard"
 """Under which the processes of a run agree on what the shard's file says of its plan."""
 
@@ -68,7 +72,7 @@ def note_shard(session: LlmSession) -> None:
     plan = {
         "agreed": {
             fact.key: {"where": fact.where, "what": fact.what, "value": fact.value}
-            for fact in shared_facts(session)
+            for fact in (*shared_facts(session), *_sources(session))
         },
         "baseline": baseline,
         "places": {
@@ -81,6 +85,18 @@ def note_shard(session: LlmSession) -> None:
         },
     }
     session.store.agree({_PLAN: json.dumps(plan, sort_keys=True)})
+
+
+def _sources(session: LlmSession) -> Iterator[Shared]:
+    """Yield the files with the tests and fixtures of a run, which decide beside its suites."""
+    root, plugins = session.config.rootpath, session.config.pluginmanager.get_plugins()
+    modules = (Path(str(getattr(plugin, "__file__", ""))) for plugin in plugins)
+    fixtures = (module for module in modules if module.name == _CONFTEST)
+    tests = (root / name.partition("::")[0] for name in session.announced)
+    for path in sorted({*fixtures, *tests}):
+        if path.is_file():
+            shown = session.resources.models.shown_path(path)
+            yield Shared(f"source {shown}", shown, "content", file_digest(path))
 
 
 class ShardReports:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.reporting.layout import fold, shown
+from pytest_llmjudge.reporting.layout import columns_for, fold, shown
 from pytest_llmjudge.reporting.terminal import short_lines, summary_lines
 
 if TYPE_CHECKING:
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["folded", "print_summary"]
 
-_UNBOUNDED = 1000
-
 _COLOURS: dict[str, dict[str, bool]] = {
     "passed": {"green": True},
     "failed": {"red": True},
@@ -28,14 +25,10 @@ _COLOURS: dict[str, dict[str, bool]] = {
 
 
 def _columns(config: pytest.Config) -> int:
-    """Return how long a line may be: as the terminal is wide, or as ``COLUMNS`` says.
-
-    A log in a file is searched line by line, and whoever shows it folds it, so there a line is
-    whole; pytest takes it for a terminal of 80 columns.
-    """
+    """Return how long a line may be; pytest takes a file for a terminal of 80 columns."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    is_known = bool(os.environ.get("COLUMNS")) or getattr(reporter, "isatty", False)
-    return config.get_terminal_writer().fullwidth if is_known else _UNBOUNDED
+    width = config.get_terminal_writer().fullwidth
+    return columns_for(width, is_terminal=getattr(reporter, "isatty", False))
 
 
 def folded(config: pytest.Config, lines: Iterable[str]) -> list[str]:

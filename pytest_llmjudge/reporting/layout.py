@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,8 +15,21 @@ from pytest_llmjudge.reporting.table import table
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Line", "Table", "cut", "fold", "lay_out", "quoted", "shown", "width_of"]
+__all__ = [
+    "UNBOUNDED",
+    "Line",
+    "Table",
+    "columns_for",
+    "cut",
+    "fold",
+    "lay_out",
+    "quoted",
+    "shown",
+    "width_of",
+]
 
+UNBOUNDED = 1000
+"""Columns of what is no terminal."""
 _STEP = "  "
 _LEAST = 20
 """Columns below which an outcome or a response is not read any more."""
@@ -51,6 +65,19 @@ class Table:
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
     outcomes: Sequence[str]
+
+
+def columns_for(width: int, *, is_terminal: bool) -> int:
+    """Return how long a line may be: as the terminal is wide, or as ``COLUMNS`` says.
+
+    A log in a file is searched line by line, and whoever shows it folds it, so there a line is
+    whole.
+
+    Args:
+        width: Of the terminal, of which nothing is known where there is none.
+        is_terminal: Whether there is one.
+    """
+    return width if is_terminal or os.environ.get("COLUMNS") else UNBOUNDED
 
 
 def shown(text: str) -> str:

@@ -79,7 +79,7 @@ class Experiment:
                 run = self._create(results)
                 self._fill(run, results, options, text)
                 self._client.set_terminated(run, "FINISHED")
-            except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # of MLflow, its database or its object store
+            except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001  # of MLflow, its database or its object store
                 if run:
                     self._give_up(run)
                 problem = f"the run could not be written ({_cause(error)})"
@@ -149,7 +149,7 @@ def open_experiment(name: str) -> Experiment:
     with _quiet(_BEFORE):
         try:
             import mlflow  # noqa: F401  # a thread that fails would say less
-        except Exception as error:  # noqa: BLE001  # whatever its own imports raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever its own imports raise
             problem = f"MLflow cannot be imported ({one_line(str(error), 100)})"
             hint = "pip install pytest-llmjudge[mlflow]"
             raise SettingsError(_WHERE, problem, hint) from None
@@ -184,7 +184,7 @@ def _open(name: str) -> Experiment | SettingsError:
                 there = client.get_experiment_by_name(name)
                 if there is None:
                     raise
-    except Exception as error:  # noqa: BLE001  # of MLflow, or of its database
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # of MLflow, or of its database
         return _unreachable(_cause(error))
     if there.lifecycle_stage != "active":
         problem = f'the experiment "{shown}" is deleted'

@@ -109,9 +109,6 @@ def test_errors_and_what_did_not_run(project: Project) -> None:
     assert counts == {"tests": "4", "errors": "1", "failures": "1", "skipped": "1"}
 
 
-GATED = 'responses="model_response", min_score=50, min_average=90'
-
-
 def test_beside_a_baseline(project: Project) -> None:
     """With the baseline's file the page has the old responses, as that of the run."""
     project.write("conftest.py", JUDGE.format(fingerprint="reads-1"))
@@ -126,6 +123,45 @@ def test_beside_a_baseline(project: Project) -> None:
     page = (project.path / "a.html").read_text()
     assert (project.path / "b.html").read_text() == page
     assert (project.path / "c.html").read_text() != page
+
+
+@pytest.mark.parametrize(
+    ("results", "baseline", "problem"),
+    [
+        ("old.json", "old.json", "the run was compared with no baseline; leave it out"),
+        (
+            "new.json",
+            "other.json",
+            (
+                "it is not the baseline with which test_suite.py::test_instructions was compared; name "
+                "that one"
+            ),
+        ),
+        (
+            "new.json",
+            "test_suite.py",
+            "it is no JSON, or not all of it; name a file that --llm-judge-report wrote",
+        ),
+    ],
+)
+def test_beside_another_baseline(
+    project: Project,
+    capsys: pytest.CaptureFixture[str],
+    results: str,
+    baseline: str,
+    problem: str,
+) -> None:
+    """It would show responses that the run was never compared with."""
+    project.write("conftest.py", JUDGE.format(fingerprint="reads-1"))
+    for name, scores in (("old", (90, 80)), ("other", (90, 81)), ("new", (70, 65))):
+        project.suite(people_scored(*scores), GATED)
+        given = ("--llm-judge-baseline=old.json",) if name == "new" else ()
+        project.run(f"--llm-judge-report={name}.json", *given)
+    capsys.readouterr()
+
+    assert main(["report", results, "--html=a.html", f"--baseline={baseline}"]) == 2
+
+    assert capsys.readouterr().err == f"llmjudge: --baseline {baseline}: {problem}\n"
 
 
 @pytest.mark.parametrize(

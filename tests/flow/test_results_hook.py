@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_llmjudge.plugin.hookspecs import pytest_llm_judge_results
 from tests.support.project import Project, records
 from tests.support.schema import check_results
 
@@ -65,6 +67,20 @@ def test_it_needs_no_file(project: Project) -> None:
     assert files == {}
 
 
+def test_it_names_all_files(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the words of its docstring, and by no others."""
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project.path / "step.md"))
+    project.write("conftest.py", NOTING)
+    project.suite(records(2))
+    forms = ("report", "html", "markdown", "responses")
+
+    project.run(*(f"--llm-judge-{form}=out-{form}" for form in forms))
+
+    ((_, _, files),) = calls(project)
+    documented = str(pytest_llm_judge_results.__doc__).partition("        files: ")[2]
+    assert set(files) == set(re.findall("``([^`$]+)``", documented))
+
+
 @pytest.mark.parametrize(
     "arguments",
     [("--collect-only",), ("--setup-only",), ("--llm-judge-samples=0",), ("-k", "nothing")],
@@ -117,3 +133,34 @@ def test_one_that_fails_is_one_line(project: Project, line: str, cause: str) -> 
     )
     result.stdout.no_fnmatch_line("*Traceback*")
     assert project.results("new.json")["status"] == 0
+
+
+BROKEN_RESULTS = """
+import sys, pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish():
+    sys.modules["pytest_llmjudge.judging.judge"] = None
+
+def pytest_llm_judge_results(results):
+    open("called", "w").close()
+"""
+
+
+def test_results_that_cannot_be_made(project: Project) -> None:
+    """It is one line, and everything else is written; who needs them is not called."""
+    project.write("conftest.py", BROKEN_RESULTS)
+    project.suite(records(2))
+    others = ("new.html", "new.md", "new.xml")
+    options = ("--llm-judge-html", "--llm-judge-markdown", "--junitxml")
+
+    result = project.run_subprocess(
+        "--llm-judge-report=new.json",
+        *(f"{option}={name}" for option, name in zip(options, others, strict=True)),
+    )
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    (line,) = (line for line in result.outlines if line.startswith("ERROR: "))
+    assert line.startswith("ERROR: results: it could not be made (ModuleNotFoundError: ")
+    assert all((project.path / name).exists() for name in others)
+    assert not (project.path / "called").exists()

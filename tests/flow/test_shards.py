@@ -400,9 +400,7 @@ def test_what_is_required(
     assert [shard.ret for shard in shards] == [0, 0]
     assert merge(*files(2)) == whole.ret == int(case == "skipped")
     assert project.results("merged.json") == project.results("whole.json")
-    problem = (
-        "tox.ini: llm_judge_require: 1 items of test_suite.py were skipped or expected to fail"
-    )
+    problem = "tox.ini: llm_judge_require: 1 item of test_suite.py was skipped or expected to fail"
     assert (f"ERROR: {problem}; let them run" in capsys.readouterr().out) == (case == "skipped")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -181,10 +183,19 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
             ),
         ),
         (
-            of_shard(left={f"{NAME}[average]": {"warning_fails": False, "xfail_strict": None}}),
+            of_shard(
+                left={
+                    f"{NAME}[average]": {
+                        "may_fail": True,
+                        "must_fail": False,
+                        "warning_fails": False,
+                    }
+                }
+            ),
             (
                 f"{NAME}[average]: its part in the merge is not the same in s1.json and s2.json "
-                f"(nothing and {{'warning_fails': False, 'xfail_strict': None}}); {HINT}"
+                f"(nothing and {{'may_fail': True, 'must_fail': False, 'warning_fails': False}}); "
+                f"{HINT}"
             ),
         ),
         (
@@ -345,3 +356,14 @@ def test_status_of_a_bad_command_line(capsys: pytest.CaptureFixture[str]) -> Non
 
     assert ended.value.code == 4
     assert "required: --out" in capsys.readouterr().err
+
+
+def test_an_output_that_is_full() -> None:
+    """Nobody has seen what was decided."""
+    code = "from pytest_llmjudge.cli import main; raise SystemExit(main())"
+    command = [sys.executable, "-c", code, "merge", write(1, 1), "--out=out.json"]
+
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123
+        done = subprocess.run(command, stdout=full, stderr=subprocess.DEVNULL, check=False)
+
+    assert done.returncode == 4
