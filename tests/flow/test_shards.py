@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_llmjudge.cli import main
+from pytest_llmjudge.kinds.document import shard_digest
 from pytest_llmjudge.sharding import shard_of
+from tests.flow.test_answering_names import serving
 from tests.support.fake_ollama import FakeOllama, always
 from tests.support.project import MODEL, Project, records
+from tests.unit.generation.tiny import save_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -310,24 +314,64 @@ def test_what_is_left_out_is_not_merged(
 
 def test_what_the_user_skips(project: Project, merge: Callable[..., int]) -> None:
     """A gate decides over records whose items are skipped, and may be skipped or expected to fail."""
-    project.suite(records(6, wrong=[1]), f"{RESPONSES}, min_average=0")
+    content = records(6, wrong=[1])
+    content[2]["id"] = "r2 größe"
+    project.suite(content, f"{RESPONSES}, min_average=0")
     hook = """
 import pytest
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if "[r1]" in item.name or "[r2]" in item.name:
+        if "[r1]" in item.name or "[r2 " in item.name:
             item.add_marker(pytest.mark.skip)
         if "{gate}" in item.name:
             item.add_marker(pytest.mark.{mark})
 """
-    for gate, mark in (("none", "skip"), ("average", "skip"), ("average", "xfail(strict=True)")):
+    for gate, mark in (
+        ("none", "skip"),
+        ("average", "skip"),
+        ("average", "xfail(strict=True)"),
+        ("average", "xfail(strict=True, raises=ValueError)"),
+    ):
         project.write("conftest.py", hook.format(gate=gate, mark=mark))
         run_shards(project, 2)
         whole = project.run("--llm-judge-report=whole.json")
 
         assert merge(*files(2)) == whole.ret == int("strict" in mark)
         assert project.results("merged.json") == project.results("whole.json")
+
+
+def test_what_runs_again(project: Project, merge: Callable[..., int]) -> None:
+    """What pytest-rerunfailures has passed counts; what --lf alone has run is not merged."""
+    project.suite(records(6), f"{RESPONSES}, min_average=0")
+    hook = """
+import os
+
+def pytest_runtest_setup(item):
+    if "[r{number}]" in item.name and not os.path.exists("again"):
+        open("again", "w").close()
+        assert os.environ.get("FLAKY") is None
+"""
+    first = min(number for number in range(6) if shard_of(f"r{number}", 2) == 1)
+    project.write("conftest.py", hook.format(number=first))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLAKY", "1")
+        flaky = run_shards(project, 2)
+        assert merge(*files(2)) == 1
+        (project.path / "again").unlink()
+        again = run_shards(project, 2, "--reruns=1")
+
+    assert [shard.ret for shard in flaky] == [1, 0]
+    assert [shard.ret for shard in again] == [0, 0]
+    assert again[0].parseoutcomes()["rerun"] == 1
+    assert merge(*files(2)) == 0
+    assert project.results("merged.json")["suites"][0]["outcome"] == "passed"
+    (project.path / "again").unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLAKY", "1")
+        project.run("--llm-judge-shard=1/2", "--llm-judge-report=shard-1.json")
+    project.run("--llm-judge-shard=1/2", "--llm-judge-report=shard-1.json", "--lf")
+    assert merge(*files(2)) == 4
 
 
 @pytest.mark.parametrize("check", ["strict", "warn"])
@@ -470,3 +514,147 @@ def test_options_in_vain(project: Project, options: tuple[str, ...], line: str) 
 
     assert result.ret == 4
     assert [text for text in result.errlines if text] == [f"ERROR: {line}"]
+
+
+def test_tests_of_two_commits(
+    project: Project, merge: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What their bodies and fixtures assert decides as well."""
+    project.suite(records(4), f"{RESPONSES}, min_average=1")
+    project.write("conftest.py", "")
+    project.run("--llm-judge-shard=1/2", "--llm-judge-report=shard-1.json")
+    project.write("conftest.py", "# Another commit.")
+    tests = project.path / "test_suite.py"
+    tests.write_text(f"{tests.read_text('utf-8')}    assert True\n", "utf-8")
+    project.run("--llm-judge-shard=2/2", "--llm-judge-report=shard-2.json")
+
+    assert merge(*files(2)) == 4
+
+    problem = "its content is not the same in shard-1.json and shard-2.json"
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(" (")[0] for line in lines] == [
+        f"llmjudge: {name}: {problem}" for name in ("conftest.py", "test_suite.py")
+    ]
+
+
+TOKENS = "--llm-judge-max-new-tokens=4"
+ELSEWHERE = """
+import os, pytest
+
+@pytest.mark.llm_judge(os.environ["PLACE"] + "/data.json", min_average=0.1,
+                       training=os.environ["PLACE"] + "/training.json")
+def test_instructions(verdict):
+    pass
+"""
+
+
+def test_files_that_lie_elsewhere(
+    project: Project, merge: Callable[..., int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """On another machine they have other paths: what they hold is compared."""
+    project.write("test_suite.py", ELSEWHERE)
+    places = [tmp_path_factory.mktemp(f"machine-{number}") for number in (1, 2)]
+    for place in places:
+        (place / "data.json").write_text(json.dumps(records(6)), "utf-8")
+        (place / "training.json").write_text(
+            json.dumps([{"instruction": "Go.", "output": "Gone."}]), "utf-8"
+        )
+        (place / "prompt.txt").write_text("Say {instruction}:", "utf-8")
+        save_model(place / "model.pth")
+    with pytest.MonkeyPatch.context() as patch:
+        for number, place in enumerate(places, 1):
+            patch.setenv("PLACE", str(place))
+            files_there = [f"--llm-judge-{name}={place / file}" for name, file in THERE]
+            if number == 1:
+                project.run(TOKENS, "--llm-judge-report=old.json", *files_there)
+            shutil.copy(project.path / "old.json", place / "old.json")
+            result = project.run(
+                TOKENS,
+                f"--llm-judge-shard={number}/2",
+                f"--llm-judge-report=shard-{number}.json",
+                f"--llm-judge-baseline={place / 'old.json'}",
+                *files_there,
+            )
+            assert result.ret == 0
+    (places[0] / "old.json").unlink()
+
+    status = merge(*files(2), f"--baseline={places[1] / 'old.json'}")
+
+    assert status == 0
+    (suite,) = project.results("merged.json")["suites"]
+    assert [gate["outcome"] for gate in suite["gates"]] == ["passed"] * len(suite["gates"])
+    assert suite["scored"] == 6
+
+
+THERE = (("checkpoint", "model.pth"), ("prompt", "prompt.txt"))
+
+
+def test_a_model_that_changed(project: Project, merge: Callable[..., int]) -> None:
+    """During one shard: nothing of it passes, as in the run of the whole."""
+    save_model(project.path / "model.pth")
+    (project.path / "elsewhere").mkdir()
+    save_model(project.path / "elsewhere" / "model.pth", seed=9)
+    (project.path / "elsewhere" / "model.pth").rename(project.path / "other.pth")
+    shutil.copy(project.path / "model.pth", project.path / "good.pth")
+    project.write("prompt.txt", "Say {instruction}:")
+    project.suite(records(4), 'min_average=0, prompt="prompt.txt"')
+    project.write("conftest.py", CHANGING)
+    for number, changes in ((1, ""), (2, "1"), (0, "1")):
+        shutil.copy(project.path / "good.pth", project.path / "model.pth")
+        part = (f"--llm-judge-shard={number}/2",) if number else ()
+        name = f"shard-{number}.json" if number else "whole.json"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("CHANGES", changes)
+            result = project.run(
+                TOKENS, "--llm-judge-checkpoint=model.pth", f"--llm-judge-report={name}", *part
+            )
+        assert result.ret == int(bool(changes))
+
+    assert merge(*files(2)) == 1
+    assert project.results("merged.json") == project.results("whole.json")
+    (suite,) = project.results("merged.json")["suites"]
+    assert suite["outcome"] == "failed"
+
+
+CHANGING = """
+import os, shutil, pytest
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(nextitem):
+    if nextitem is None and os.environ["CHANGES"]:
+        shutil.copy("other.pth", "model.pth")
+"""
+
+
+def _always_named(name: str) -> Callable[[int], str]:
+    return lambda _: name
+
+
+def test_models_that_answered_under_other_names(
+    project: Project, merge: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A gateway took another model for one of the shards, which no fingerprint tells."""
+    project.suite(records(4), "min_average=0")
+    for number, name in ((1, "m:70b"), (2, "m:1b")):
+        with serving(_always_named(name)) as server:
+            project.run(
+                f"--llm-judge-shard={number}/2",
+                f"--llm-judge-report=shard-{number}.json",
+                "--llm-judge-checkpoint=openai:m",
+                f"--llm-judge-checkpoint-url={server.url}/v1",
+                "--llm-judge-cache=off",
+            )
+        # The fingerprint has the address.
+        path = project.path / f"shard-{number}.json"
+        document = json.loads(path.read_text("utf-8"))
+        document["shard"]["suites"][SUITE]["checkpoint"][1] = "f" * 64
+        document["shard"]["agreed"][f"{SUITE} checkpoint"]["value"] = "f" * 64
+        document["shard"]["digest"] = shard_digest(document)
+        path.write_text(json.dumps(document), "utf-8")
+
+    assert merge(*files(2)) == 4
+
+    line = "model under test openai:m: its answering name is not the same in shard-1.json and "
+    assert capsys.readouterr().err == (
+        f"llmjudge: {line}shard-2.json (m:70b and m:1b); run all shards in the same way\n"
+    )
