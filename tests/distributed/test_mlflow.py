@@ -103,6 +103,22 @@ def test_what_cannot_be_used_is_said_before_work(
     )
     assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
 
+    def leave(*_: object) -> None:
+        raise SystemExit("no store")
+
+    monkeypatch.setattr(MlflowClient, "get_experiment_by_name", leave)
+    assert "cannot be used (SystemExit: no store); start the tracking server" in line("releases")
+
+
+def test_a_shard(project: Project, tracking: str) -> None:
+    """Its run says which it is."""
+    project.suite(records(4), GATED)
+
+    project.run("--llm-judge-mlflow=releases", "--llm-judge-shard=1/2", "--llm-judge-report=r.json")
+
+    (run,) = runs(MlflowClient(tracking))
+    assert run.data.tags["llm_judge.shard"] == "1/2"
+
 
 def test_what_goes_wrong_at_the_end_is_one_line(project: Project, tracking: str) -> None:
     """The files are written all the same."""

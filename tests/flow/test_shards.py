@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -288,6 +290,12 @@ def test_a_shard_without_a_sample(project: Project, merge: Callable[..., int]) -
         ]
     )
     assert merge(*files(2)) == 0
+    # Nobody sees what is decided where the output is full.
+    code = "from pytest_llmjudge.cli import main; raise SystemExit(main())"
+    command = [sys.executable, "-c", code, "merge", *files(2), "--out=merged.json"]
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123
+        done = subprocess.run(command, stdout=full, stderr=subprocess.DEVNULL, check=False)
+    assert done.returncode == 4
 
 
 def test_what_is_left_out_is_not_merged(

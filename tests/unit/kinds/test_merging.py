@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +12,7 @@ from pytest_llmjudge import __version__
 from pytest_llmjudge.cli import main
 from pytest_llmjudge.data import RunResult
 from pytest_llmjudge.kinds.document import results_document, shard_digest
+from pytest_llmjudge.kinds.merging import read_shards
 from pytest_llmjudge.kinds.plain import plain_judge
 from pytest_llmjudge.sharding import MERGED, shard_of
 from tests.support import results
@@ -358,12 +357,11 @@ def test_status_of_a_bad_command_line(capsys: pytest.CaptureFixture[str]) -> Non
     assert "required: --out" in capsys.readouterr().err
 
 
-def test_an_output_that_is_full() -> None:
-    """Nobody has seen what was decided."""
-    code = "from pytest_llmjudge.cli import main; raise SystemExit(main())"
-    command = [sys.executable, "-c", code, "merge", write(1, 1), "--out=out.json"]
+def test_a_judge_that_lies_elsewhere() -> None:
+    """In files it is the same judge where they hold the same, wherever they lie."""
+    files = [
+        write(number, change=of_judge(model=f"local:/machine-{number}/judge", backend="local"))
+        for number in (1, 2)
+    ]
 
-    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123
-        done = subprocess.run(command, stdout=full, stderr=subprocess.DEVNULL, check=False)
-
-    assert done.returncode == 4
+    assert len(read_shards([Path(file) for file in files])) == 2
