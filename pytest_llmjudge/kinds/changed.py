@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import AnyResult, RunResult
 
-__all__ = ["without_passes"]
+__all__ = ["without_pass", "without_passes"]
 
 
 def without_passes(run: RunResult, changed: Mapping[str, str]) -> RunResult:
@@ -26,7 +26,7 @@ def without_passes(run: RunResult, changed: Mapping[str, str]) -> RunResult:
     if not changed:
         return run
     results = tuple(
-        _corrected(result, [changed[name] for name in _models(result) if name in changed])
+        without_pass(result, [changed[name] for name in _models(result) if name in changed])
         for result in run.results
     )
     return replace(run, results=results)
@@ -36,7 +36,13 @@ def _models(result: AnyResult) -> tuple[str, ...]:
     return kind_named(result.kind).models(result)
 
 
-def _corrected(result: Any, lines: Sequence[str]) -> Any:  # noqa: ANN401  # of any kind
+def without_pass(result: Any, lines: Sequence[str]) -> Any:  # noqa: ANN401  # of any kind
+    """Let nothing of a suite pass of which a model changed.
+
+    Args:
+        result: Of the suite.
+        lines: That say so, of which the first is shown; none where no model changed.
+    """
     if not lines:
         return result
     gates = tuple(

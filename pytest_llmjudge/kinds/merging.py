@@ -15,7 +15,7 @@ from pytest_llmjudge.errors import BaselineError, SettingsError, count_of
 from pytest_llmjudge.gates import XPASSED, decide_baseline
 from pytest_llmjudge.kinds import all_kinds, kind_named
 from pytest_llmjudge.kinds.base import BASELINE, node_ids
-from pytest_llmjudge.kinds.changed import without_passes
+from pytest_llmjudge.kinds.changed import without_pass
 from pytest_llmjudge.kinds.document import shard_digest
 from pytest_llmjudge.kinds.read_back import joined_gates
 from pytest_llmjudge.kinds.required import unmet
@@ -27,7 +27,7 @@ from pytest_llmjudge.sharding import MERGED, Shard
 from pytest_llmjudge.storage.results_reader import read_results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import AnyResult, Comparison
     from pytest_llmjudge.errors import LlmJudgeError
@@ -119,6 +119,8 @@ def read_shards(paths: Sequence[Path]) -> list[_ShardFile]:
     ordered = [by_number[number] for number in sorted(by_number)]
     for file in ordered:
         _check_same(ordered[0], file)
+    _check_begun(ordered)
+    for file in ordered:
         _check_all_ran(file)
     return ordered
 
@@ -151,8 +153,6 @@ def merge(files: Sequence[_ShardFile], baseline: Path | None) -> MergedRun:
             if facts["rule"] is not None
         },
     )
-    changed = {name: line for file in files for name, line in file.part["changed"].items()}
-    run = without_passes(run, changed)
     decided = tuple(
         (result.name, gate)
         for result in run.results
@@ -210,21 +210,47 @@ def _check_same(first: _ShardFile, file: _ShardFile) -> None:
     if lacking:
         problem = f"it and {first.path} do not have the same suites ({names_of(sorted(lacking))})"
         raise BaselineError(str(file.path), problem, "run the same suites in all shards")
-    # What is the user's own is known where it has begun, and all else beforehand.
-    for pairs in (_planned(first, file), _begun(first, file)):
-        problems = [
-            BaselineError(
-                where,
+    _refuse(
+        (where, what, (first, one), (file, other))
+        for where, what, one, other in _planned(first, file)
+    )
+
+
+def _check_begun(files: Sequence[_ShardFile]) -> None:
+    """Prove that models and judges are the same in all shards that have seen them.
+
+    Raises:
+        BaselineError: They differ.
+    """
+    seen: dict[tuple[str, str], tuple[_ShardFile, str]] = {}
+    for file in files:
+        begun = {(where, what): (file, value) for where, what, value in _begun(file)}
+        _refuse((*key, seen.setdefault(key, known), known) for key, known in begun.items())
+
+
+def _refuse(
+    facts: Iterable[tuple[str, str, tuple[_ShardFile, str], tuple[_ShardFile, str]]],
+) -> None:
+    """Refuse what is not the same in two shards: where and what it is, and what it is in each.
+
+    Raises:
+        BaselineError: Something is not.
+    """
+    problems = dict.fromkeys(
+        (
+            where,
+            (
                 f"its {what} is not the same in {first.path} and {file.path} "
-                f"({shown_value(one)} and {shown_value(other)})",
-                "run all shards in the same way",
-            )
-            for where, what, one, other in dict.fromkeys(pairs)
-            if one != other
-        ]
-        if problems:
-            one, *more = problems
-            raise BaselineError(one.where, one.problem, one.hint, more=tuple(more))
+                f"({shown_value(one)} and {shown_value(other)})"
+            ),
+        )
+        for where, what, (first, one), (file, other) in facts
+        if one != other
+    )
+    if problems:
+        hint = "run all shards in the same way"
+        one, *more = (BaselineError(where, problem, hint) for where, problem in problems)
+        raise BaselineError(one.where, one.problem, one.hint, more=tuple(more))
 
 
 def _planned(first: _ShardFile, file: _ShardFile) -> Iterator[tuple[str, str, str, str]]:
@@ -253,23 +279,20 @@ def _planned(first: _ShardFile, file: _ShardFile) -> Iterator[tuple[str, str, st
         yield node, "part in the merge", one, other
 
 
-def _begun(first: _ShardFile, file: _ShardFile) -> Iterator[tuple[str, str, str, str]]:
-    """Yield, as :func:`_planned`, what is known of models and judges that both have seen."""
-    for name, facts in first.part["suites"].items():
-        others = file.part["suites"][name]
-        ours, theirs = facts["checkpoint"], others["checkpoint"]
-        # Where a model lies is another place on another machine.
-        if ours and theirs and ours[1] and theirs[1]:
-            yield name, "fingerprint of the model", ours[1], theirs[1]
-        judge, other = facts["judge"], others["judge"]
-        if judge and other and UNSEEN not in {judge["model"], other["model"]}:
-            is_local = all(one["model"].startswith(LOCAL) for one in (judge, other))
+def _begun(file: _ShardFile) -> Iterator[tuple[str, str, str]]:
+    """Yield what a shard has seen of models and judges: where, what, and its value."""
+    for name, facts in file.part["suites"].items():
+        checkpoint, judge = facts["checkpoint"], facts["judge"]
+        if checkpoint and checkpoint[1]:
+            yield name, "fingerprint of the model", checkpoint[1]
+        if judge and judge["model"] != UNSEEN:
+            # Where a judge in files lies is another place on another machine.
+            is_local = judge["model"].startswith(LOCAL)
+            known = {**judge, "model": LOCAL} if is_local else judge
             for key in _OF_JUDGE:
-                if key != "model" or not is_local:
-                    yield name, f"{key} of the judge", str(judge[key]), str(other[key])
-    answered, also = first.part["answered"], file.part["answered"]
-    for asked in answered.keys() & also.keys():
-        yield asked, "answering name", answered[asked], also[asked]
+                yield name, f"{key} of the judge", str(known[key])
+    for asked, answered in file.part["answered"].items():
+        yield asked, "answering name", answered
 
 
 def _check_all_ran(file: _ShardFile) -> None:
@@ -339,6 +362,12 @@ def _merged(
     facts = part["suites"][name]
     shards = [kind.from_document(one.suites[name], one.document["judge"]) for one in files]
     samples = _samples(kind, name, files, shards)
+    lines = [
+        file.part["changed"][model]
+        for file, shard in zip(files, shards, strict=True)
+        for model in kind.models(shard)
+        if model in file.part["changed"]
+    ]
     # What a judge makes of known answers is one thing for all: its worst is what it is.
     shards.sort(key=kind.fitness)
     joined = kind.joined(shards, samples, facts)
@@ -362,7 +391,7 @@ def _merged(
         if decision.passed and left["must_fail"]:
             outcome, reason = "failed", f"{reason}; {XPASSED}"
         gates.append(GateResult(gate, outcome, reason, decision.cause))
-    result: AnyResult = kind.decided(joined, gates, comparison)
+    result: AnyResult = without_pass(kind.decided(joined, gates, comparison), lines)
     return result
 
 

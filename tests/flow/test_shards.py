@@ -270,7 +270,7 @@ def test_one_shard(project: Project, dist: tuple[str, ...]) -> None:
     document = project.results()
     (suite,) = document["suites"]
     ran = {record["id"] for record in suite["records"] if record["outcome"] == "passed"}
-    assert ran == {record["id"] for record in mine}
+    assert ran == {record["id"] for record in mine} == {one["id"] for one in suite["records"]}
     assert suite["gates"] == [{"name": "average", "outcome": "not run", "reason": MERGED}]
     assert suite["outcome"] == "incomplete"
 
@@ -607,7 +607,7 @@ def test_a_model_that_changed(project: Project, merge: Callable[..., int]) -> No
     project.write("prompt.txt", "Say {instruction}:")
     project.suite(records(4), 'min_average=0, prompt="prompt.txt"')
     project.write("conftest.py", CHANGING)
-    for number, changes in ((1, ""), (2, "1"), (0, "1")):
+    for number, changes in ((1, ""), (2, "model.pth"), (0, "model.pth")):
         shutil.copy(project.path / "good.pth", project.path / "model.pth")
         part = (f"--llm-judge-shard={number}/2",) if number else ()
         name = f"shard-{number}.json" if number else "whole.json"
@@ -622,6 +622,20 @@ def test_a_model_that_changed(project: Project, merge: Callable[..., int]) -> No
     assert project.results("merged.json") == project.results("whole.json")
     (suite,) = project.results("merged.json")["suites"]
     assert suite["outcome"] == "failed"
+    # Wherever that shard had it.
+    shutil.copy(project.path / "good.pth", project.path / "elsewhere" / "model.pth")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHANGES", "elsewhere/model.pth")
+        project.run(
+            TOKENS,
+            "--llm-judge-checkpoint=elsewhere/model.pth",
+            "--llm-judge-shard=2/2",
+            "--llm-judge-report=shard-2.json",
+        )
+    assert merge(*files(2)) == 1
+    (suite,) = project.results("merged.json")["suites"]
+    assert suite["checkpoint"]["path"] == "model.pth"
+    assert suite["outcome"] == "failed"
 
 
 CHANGING = """
@@ -630,7 +644,7 @@ import os, shutil, pytest
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(nextitem):
     if nextitem is None and os.environ["CHANGES"]:
-        shutil.copy("other.pth", "model.pth")
+        shutil.copy("other.pth", os.environ["CHANGES"])
 """
 
 

@@ -365,3 +365,17 @@ def test_a_judge_that_lies_elsewhere() -> None:
     ]
 
     assert len(read_shards([Path(file) for file in files])) == 2
+
+
+def test_models_that_not_all_shards_have_seen(capsys: pytest.CaptureFixture[str]) -> None:
+    """A shard without a sample has not seen a model or a judge of the user's own."""
+    unseen = of_suite("checkpoint", ["llm_model", "", None])
+    files = [
+        write(number, 3, change=of_suite("checkpoint", ["Mine", f"mine-{number}", None]))
+        for number in (2, 3)
+    ]
+
+    assert refused(capsys, write(1, 3, change=unseen), *files) == (
+        f"{NAME}: its fingerprint of the model is not the same in s2.json and s3.json (mine-2 and "
+        f"mine-3); {HINT}"
+    )
