@@ -119,9 +119,8 @@ def read_shards(paths: Sequence[Path]) -> list[_ShardFile]:
     ordered = [by_number[number] for number in sorted(by_number)]
     for file in ordered:
         _check_same(ordered[0], file)
-    _check_begun(ordered)
-    for file in ordered:
         _check_all_ran(file)
+    _check_begun(ordered)
     return ordered
 
 

@@ -94,7 +94,7 @@ def _sources(session: LlmSession) -> Iterator[Shared]:
     fixtures = (module for module in modules if module.name == _CONFTEST)
     tests = (root / name.partition("::")[0] for name in session.announced)
     for path in sorted({*fixtures, *tests}):
-        if path.is_file():
+        if path.is_file() and path.is_relative_to(root):
             shown = session.resources.models.shown_path(path)
             yield Shared(f"source {shown}", shown, "content", file_digest(path))
 

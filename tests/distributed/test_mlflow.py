@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 GATED = 'responses="model_response", min_score=50, min_average=90'
 SUITE = "test_suite.py/test_instructions"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _store() -> None:
+    """Load what MLflow loads late: pytester forgets the modules that a test loads first."""
+    importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
 
 
 @pytest.fixture
