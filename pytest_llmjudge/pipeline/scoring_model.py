@@ -124,8 +124,11 @@ def scored(
         for name, contexts in group.items()
         for _ in contexts
     ]
-    is_ours = isinstance(model, LocalModel)
-    results = model.score_groups(listed) if is_ours else enumerate(_each(model, listed))
+    results: Iterator[tuple[int, list[float] | PromptError]] = (
+        model.score_groups(listed)
+        if isinstance(model, LocalModel)
+        else enumerate(_each(model, listed))
+    )
     known: dict[Name, dict[int, list[float]]] = {}
     errors: dict[Name, PromptError] = {}
     for number, values in results:

@@ -64,7 +64,12 @@ def llm_model():
     Path("prefixes.log").write_text(str(prefixes))
 """
 """A conftest with a model on actors; format it with the units that end theirs."""
-OPTIONS = ("--llm-judge-report=results.json", "--llm-judge-cache=off")
+OPTIONS = (
+    "--llm-judge-report=results.json",
+    "--llm-judge-cache=off",
+    "-k=perplexity or choices or mmlu",
+)
+"""Of the losses the gate alone, which needs all records: their items take longer than the work."""
 LOST = "--llm-judge-ray: 4 actors ended; look at the memory"
 
 
