@@ -42,7 +42,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from pytest_llmjudge.accuracy import best
 from pytest_llmjudge.generation.engine.loglikelihood import score_contexts
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel
-from pytest_llmjudge.kinds.mmlu_run import score_tasks
+from pytest_llmjudge.kinds.mmlu_run import alike
 from pytest_llmjudge.mmlu.files import LETTERS, open_mmlu
 from pytest_llmjudge.mmlu.prompts import make_task
 from pytest_llmjudge.pipeline.scoring_model import encoded_prompt
@@ -146,7 +146,11 @@ def ours(
     started = time.perf_counter()
     logprobs: dict[str, list[list[float]]] = {}
     for subject, tasks in make_tasks(exam, mode, encode).items():
-        scores = dict(score_tasks(score, tasks))
+        scores: dict[int, list[float]] = {}
+        for numbers in alike(tasks):
+            given = score([one for at in numbers for one in tasks[at].contexts])
+            for at in numbers:
+                scores[at] = [value for _ in tasks[at].contexts for value in next(given)]
         logprobs[subject] = [scores[at] for at in range(len(tasks))]
     return time.perf_counter() - started, logprobs
 

@@ -6,6 +6,7 @@ import os
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from pytest_llmjudge.errors import CheckpointError, PromptError
@@ -215,8 +216,10 @@ class LocalModel(Model, Generic[Info, Loaded]):
         room: The memory that it shares with others; ``None`` where it need not care for them.
         decoding: How tokens are chosen where a call does not say.
         dtype: In which numbers it runs, as ``--llm-judge-dtype``.
+        most_groups: How many groups :meth:`score_groups` is asked at most.
     """
 
+    most_groups = 1
     path: Path
     room: Room | None = None
     decoding: Decoding
@@ -387,7 +390,7 @@ class LocalModel(Model, Generic[Info, Loaded]):
     def encode_prompt(
         self, where: str, prompt: Prompt, *, chat: bool, cut: bool = False
     ) -> list[int] | PromptError:
-        """Return a prompt's tokens, or why it cannot be answered; no weights are loaded for it.
+        """Return a prompt's tokens, or why it cannot be answered.
 
         Args:
             where: Place for messages.
@@ -432,6 +435,20 @@ class LocalModel(Model, Generic[Info, Loaded]):
         Raises:
             CheckpointError: The model cannot be used, or the memory is not enough.
         """
+
+    def score_groups(
+        self, groups: Sequence[Sequence[Context]]
+    ) -> Iterator[tuple[int, list[float] | PromptError]]:
+        """Score groups of contexts, each of which :meth:`score` would be asked by itself.
+
+        Yields:
+            The number of each context, counted over all groups, with the summed log-probability of
+            each of its branches, or with the error of one that cannot be scored; in any order.
+
+        Raises:
+            CheckpointError: The model cannot be used, or the memory is not enough.
+        """
+        yield from enumerate(chain.from_iterable(map(self.score, groups)))
 
     @abstractmethod
     def weighed_replies(

@@ -43,9 +43,14 @@ class PassComputer(Protocol):
 class InProcessModel(Replies[Info, Loaded]):
     """A model that runs in this process, on one device.
 
-    Tokens, templates and sizes are known without its weights, which are loaded when they are
-    needed first.
+    Its weights are loaded when they are needed first.
+
+    Attributes:
+        is_elsewhere: Whether other processes hold the weights, so that tokens, sizes and passes
+            have to be known here without them.
     """
+
+    is_elsewhere = False
 
     @property
     @abstractmethod
@@ -58,7 +63,7 @@ class InProcessModel(Replies[Info, Loaded]):
 
     @abstractmethod
     def plan(self, contexts: Sequence[Context]) -> Plan:
-        """Plan the passes that score contexts; no weights are loaded for it.
+        """Plan the passes that score contexts.
 
         Raises:
             CheckpointError: The model cannot be used.
@@ -66,7 +71,7 @@ class InProcessModel(Replies[Info, Loaded]):
 
     @abstractmethod
     def plan_next(self, rows: Sequence[list[int]]) -> Plan:
-        """Plan the passes that read what may follow rows of tokens; no weights are loaded for it.
+        """Plan the passes that read what may follow rows of tokens.
 
         Args:
             rows: Each at least one token, and no longer than the context.
@@ -107,6 +112,9 @@ class InProcessModel(Replies[Info, Loaded]):
     ) -> Iterator[Completion]:
         """Answer all prompts with what the model writes, thoughts included."""
         check_tokens(max_new_tokens)
+        if prompts:
+            # First, as what is wrong with device or weights is to be known before all is encoded.
+            self.load()
         fitting: dict[int, list[int]] = {}
         shortened: set[int] = set()
         for index, prompt in enumerate(prompts):

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, PromptError
 from pytest_llmjudge.keys import make_key
-from pytest_llmjudge.kinds.scored_run import ScoredRecordsRun
+from pytest_llmjudge.kinds.scored_run import ScoredRecordsRun, Task
 from pytest_llmjudge.questions.answers import ChoiceAnswer
 from pytest_llmjudge.questions.base import Draw
 from pytest_llmjudge.values import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_llmjudge.data import Record
     from pytest_llmjudge.kinds.records import RecordSuite
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.pipeline.scoring_model import ScoringModel
     from pytest_llmjudge.questions.base import AskedChoices, ChoiceForm, ChoiceQuestion
-    from pytest_llmjudge.questions.tokens import EncodedChoices
 
 __all__ = ["ChoiceSet", "ChoicesRun"]
 
@@ -78,6 +77,8 @@ class ChoicesRun(ScoredRecordsRun[ChoiceAnswer]):
         needed: Ids of the records that this run needs.
     """
 
+    _marker = "llm_choices"
+
     def __init__(
         self,
         suite: RecordSuite[ChoiceAnswer],
@@ -121,60 +122,39 @@ class ChoicesRun(ScoredRecordsRun[ChoiceAnswer]):
             asked.metric,
         )
 
-    def _score(self, records: Sequence[Record]) -> Iterator[tuple[str, str | LlmJudgeError]]:
-        """Yield the stored form of each record's answer, or why it has none.
-
-        Raises:
-            CheckpointError: The model cannot be used.
-        """
-        from pytest_llmjudge.pipeline.scoring_model import (
-            encoded_prompt,
-            raised_by,
-            scoring_model,
-        )
-        from pytest_llmjudge.pipeline.user_code import user_code
+    def _encode(self, model: ScoringModel, record: Record) -> Task:
+        from pytest_llmjudge.pipeline.scoring_model import encoded_prompt
         from pytest_llmjudge.questions.tokens import encode_choices
 
-        model = scoring_model(self.model, "llm_choices")
-        tasks: dict[tuple[bool, str], dict[str, EncodedChoices]] = {}
-        lengths: dict[str, tuple[int, ...]] = {}
-        with user_code(partial(raised_by, self.model)):
-            encode, context = partial(encoded_prompt, model), model.context_length
-            for record in records:
-                name = record.id
-                pairs, lengths[name] = self._asked.ask(name)
-                try:
-                    task = encode_choices(name, pairs, encode=encode, context=context)
-                except PromptError as error:
-                    yield name, error
-                    continue
-                # What begins alike is scored together, so that its beginning is computed once.
-                alike = task.is_cut, self._asked.beginning(name)
-                tasks.setdefault(alike, {})[name] = task
-            for group in tasks.values():
-                for name, values in _scored(model, group):
-                    yield name, self._facts(name, values, lengths[name], is_cut=group[name].is_cut)
+        name = record.id
+        pairs, lengths = self._asked.ask(name)
+        encode, context = partial(encoded_prompt, model), model.context_length
+        choices = encode_choices(name, pairs, encode=encode, context=context)
+        alike = choices.is_cut, self._asked.beginning(name)
+        return Task(choices.contexts, alike, (lengths, choices.is_cut))
 
     def _facts(
-        self, record: str, values: Sequence[Any], lengths: Sequence[int], *, is_cut: bool
+        self, record: str, values: Sequence[Sequence[Any]], task: Task
     ) -> str | LlmJudgeError:
+        lengths, is_cut = task.about
+        logprobs = [one for some in values for one in some]
         where = self._model_name()
-        if len(values) != len(lengths):
+        if len(logprobs) != len(lengths):
             problem = (
-                f"score() gave {len(values)} values for the {len(lengths)} choices of {record}"
+                f"score() gave {len(logprobs)} values for the {len(lengths)} choices of {record}"
             )
             hint = "give a log-probability for each branch of each context"
             return CheckpointError(where, problem, hint)
-        odd = [value for value in values if type(value) is bool or not isinstance(value, _NUMBERS)]
+        odd = [one for one in logprobs if type(one) is bool or not isinstance(one, _NUMBERS)]
         if odd:
             problem = f"score() gave {shown(odd[0])} for record {record}"
             return CheckpointError(where, problem, "give floats")
-        if any(value > _ROUNDING for value in values):
+        if any(value > _ROUNDING for value in logprobs):
             problem = f"score() gave a log-probability above 0 for record {record}"
             return CheckpointError(where, problem, "give the logarithm, not its negative")
-        if not all(map(_is_logprob, values)):
+        if not all(map(_is_logprob, logprobs)):
             return self._no_answer(record)
-        return json.dumps([list(values), list(lengths), is_cut])
+        return json.dumps([logprobs, list(lengths), is_cut])
 
     def _no_answer(self, record: str) -> PromptError:
         from pytest_llmjudge.generation.nonfinite import FLOAT16, WIDER
@@ -183,21 +163,6 @@ class ChoicesRun(ScoredRecordsRun[ChoiceAnswer]):
         is_narrow = self._resources.settings.dtype == FLOAT16
         hint = WIDER if is_narrow else "see whether its training diverged"
         return PromptError(self._model_name(), problem, hint)
-
-
-def _scored(
-    model: ScoringModel, tasks: Mapping[str, EncodedChoices]
-) -> Iterator[tuple[str, list[float]]]:
-    """Yield the log-probabilities of each question's choices, by the id of its record."""
-    # A batch is as long as its longest text.
-    order = sorted(tasks, key=lambda name: -_length(tasks[name]))
-    scores = iter(model.score([one for name in order for one in tasks[name].contexts]))
-    for name in order:
-        yield name, [value for _ in tasks[name].contexts for value in next(scores, [])]
-
-
-def _length(task: EncodedChoices) -> int:
-    return sum(len(one.ids) + sum(map(len, one.branches)) for one in task.contexts)
 
 
 def _is_logprob(value: object) -> bool:

@@ -51,7 +51,7 @@ from pytest_llmjudge.kinds.records import (
     settled,
 )
 from pytest_llmjudge.kinds.rulings import Limit, of_samples, remark_on
-from pytest_llmjudge.kinds.scored_run import ScoredRecordsRun
+from pytest_llmjudge.kinds.scored_run import ScoredRecordsRun, Task
 from pytest_llmjudge.kinds.summaries import (
     causes_of_items,
     causes_of_missing,
@@ -657,6 +657,9 @@ class _LossSuite(RecordSuite[Loss]):
 
 
 class _LossRun(ScoredRecordsRun[Loss]):
+    _marker = "llm_loss"
+    _encoder = _ENCODER
+
     def __init__(
         self,
         suite: _LossSuite,
@@ -666,6 +669,7 @@ class _LossRun(ScoredRecordsRun[Loss]):
     ) -> None:
         super().__init__(suite, resources, model, needed, "losses")
         self._suite = suite
+        self._tokenizer = ""
 
     def _make_key(self, record: Record) -> str:
         from pytest_llmjudge.pipeline.responses import thinking_option
@@ -689,43 +693,26 @@ class _LossRun(ScoredRecordsRun[Loss]):
     def _value(self, record: Record, kept: _Kept) -> Loss:
         return Loss(record, *kept)
 
-    def _score(self, records: Sequence[Record]) -> Iterator[tuple[str, str | LlmJudgeError]]:
-        """Yield the stored form of each record's loss, or why it has none.
+    def _encode(self, model: ScoringModel, record: Record) -> Task:
+        contexts = self._contexts(model, record)
+        if not self._tokenizer:
+            self._tokenizer = self._describe_tokenizer(model)
+        return Task(contexts, about=self._tokenizer)
 
-        Raises:
-            CheckpointError: The model cannot be used.
-        """
-        from pytest_llmjudge.pipeline.scoring_model import encoded_pair, raised_by, scoring_model
-        from pytest_llmjudge.pipeline.user_code import user_code
+    def _describe_tokenizer(self, model: ScoringModel) -> str:
+        """Return a digest of how the model splits a sample text, and into which windows a text."""
+        from pytest_llmjudge.pipeline.scoring_model import encoded_pair
 
-        model = scoring_model(self.model, "llm_loss", _ENCODER)
-        contexts: dict[str, list[Context]] = {}
-        with user_code(partial(raised_by, self.model)):
-            for record in records:
-                try:
-                    contexts[record.id] = self._contexts(model, record)
-                except PromptError as error:  # noqa: PERF203  # each record stands alone
-                    yield record.id, error
-            # A batch is as long as its longest text.
-            order = sorted(contexts, key=lambda name: -sum(map(_length, contexts[name])))
-            probe = encoded_pair(model, "", _PROBE, chat=False, end=False)
-            tokenizer = make_key(probe)[:12]
-            if self._suite.is_text:
-                length, stride = self._window(model)
-                tokenizer += f" in windows of {length} tokens by {stride}"
-            listed = [one for name in order for one in contexts[name]]
-            scores = iter(model.score(listed) if listed else ())
-            for name in order:
-                values = [next(scores, []) for _ in contexts[name]]
-                yield name, self._facts(name, values, contexts[name], tokenizer)
+        digest = make_key(encoded_pair(model, "", _PROBE, chat=False, end=False))[:12]
+        if not self._suite.is_text:
+            return digest
+        length, stride = self._window(model)
+        return f"{digest} in windows of {length} tokens by {stride}"
 
     def _facts(
-        self,
-        record: str,
-        values: Sequence[Sequence[float]],
-        contexts: Sequence[Context],
-        tokenizer: str,
+        self, record: str, values: Sequence[Sequence[float]], task: Task
     ) -> str | LlmJudgeError:
+        contexts, tokenizer = task.contexts, task.about
         where = self._model_name()
         if any(len(value) != 1 for value in values):
             problem = f"score() gave no single value for record {record}"
@@ -817,10 +804,6 @@ def _windows(ids: Sequence[int], length: int, stride: int) -> Iterator[Context]:
         if stop == len(ids):
             return
         done = stop
-
-
-def _length(context: Context) -> int:
-    return len(context.ids) + len(context.branches[0])
 
 
 def _read(facts: str) -> _Kept:

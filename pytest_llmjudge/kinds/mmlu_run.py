@@ -5,33 +5,40 @@ from __future__ import annotations
 import json
 import sys
 from functools import partial
-from itertools import groupby
+from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.errors import CheckpointError, LlmJudgeError
+from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, PromptError
 from pytest_llmjudge.generation.base import Model
 from pytest_llmjudge.generation.nonfinite import FLOAT16, WIDER
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.mmlu.accuracy import MMLUAnswer, MMLUResult
 from pytest_llmjudge.mmlu.prompts import make_task, prompt_text
 from pytest_llmjudge.pipeline.protocols import Fingerprint, name_of
-from pytest_llmjudge.pipeline.scoring_model import encoded_prompt, raised_by, scoring_model
+from pytest_llmjudge.pipeline.scoring_model import (
+    encoded_prompt,
+    most_groups,
+    raised_by,
+    scored,
+    scoring_model,
+)
 from pytest_llmjudge.pipeline.turns import wait_or_compute
 from pytest_llmjudge.pipeline.user_code import user_code
 from pytest_llmjudge.storage.store import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import Context
     from pytest_llmjudge.mmlu.exam import Exam
     from pytest_llmjudge.mmlu.prompts import Task
     from pytest_llmjudge.mmlu.results import MMLUQuestion
     from pytest_llmjudge.pipeline.protocols import Counter
+    from pytest_llmjudge.pipeline.scoring_model import ScoringModel
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
 
-__all__ = ["MMLURun", "score_tasks"]
+__all__ = ["MMLURun", "alike"]
 
 
 class MMLURun:
@@ -113,59 +120,105 @@ class MMLURun:
         self._counter.found(found, found + asked)
         self._counter.start(asked)
         self._done.start(len(missing))
-        done = 0
+        waiting, done = iter(missing), 0
         try:
-            for subject, key in missing.items():
-                done += self._size(subject)
-                try:
-                    answers = json.dumps(self._ask(subject))
-                    self._fingerprint.check()
-                    self._store.add_answers({key: answers})
-                    self._counter.keep(self._size(subject))
-                except LlmJudgeError as error:  # each subject stands alone
-                    self._store.add_failure(key, Failure(str(error), error.is_infrastructure))
+            while some := list(islice(waiting, most_groups(self.model))):
+                self._ask({subject: missing[subject] for subject in some})
+                done += sum(map(self._size, some))
                 self._counter.reach(done)
-                self._done.step(kept=False)
         finally:
             self._counter.flush()
 
-    def _ask(self, subject: str) -> list[list[object]]:
-        """Return for each question the log-probabilities, the shots shown, and whether it is cut.
+    def _ask(self, keys: dict[str, str]) -> None:
+        """Ask the model some subjects together; keep what becomes of each under its key."""
+        left = dict(keys)
+        try:
+            for subject, answers in self._answers(keys):
+                if not isinstance(answers, LlmJudgeError):
+                    self._fingerprint.check()
+                    self._store.add_answers({left[subject]: json.dumps(answers)})
+                    self._counter.keep(self._size(subject))
+                    self._done.step(kept=False)
+                    del left[subject]
+                else:
+                    self._fail(left.pop(subject), answers)
+        except LlmJudgeError as error:
+            for key in left.values():
+                self._fail(key, error)
+
+    def _fail(self, key: str, error: LlmJudgeError) -> None:
+        self._store.add_failure(key, Failure(str(error), error.is_infrastructure))
+        self._done.step(kept=False)
+
+    def _answers(
+        self, subjects: Iterable[str]
+    ) -> Iterator[tuple[str, list[list[object]] | LlmJudgeError]]:
+        """Yield subjects, each with what is stored of it or with why it has no answers.
+
+        What is stored is for each question the log-probabilities, the shots shown, and whether it
+        is cut.
 
         Raises:
-            LlmJudgeError: The model cannot be used, or a question cannot be asked.
+            CheckpointError: The model cannot be used.
         """
         model = scoring_model(self.model, "MMLU")
         self._fingerprint.check()
-        questions, solved = self._questions(subject)
-        scores: dict[int, list[float]] = {}
+        tasks: dict[str, list[Task]] = {}
+        groups: list[dict[tuple[str, int], Sequence[Context]]] = []
+        scores: dict[str, dict[int, list[float]]] = {}
         with user_code(partial(raised_by, self.model)):
-            tasks = [
-                make_task(
-                    subject,
-                    solved,
-                    question,
-                    self.exam.mode,
-                    encode=partial(encoded_prompt, model),
-                    context=model.context_length,
-                )
-                for question in questions
-            ]
-            for index, values in score_tasks(model.score, tasks):
-                scores[index] = values
+            for subject in subjects:
+                try:
+                    tasks[subject] = self._tasks(model, subject)
+                except PromptError as error:
+                    yield subject, error
+                    continue
+                groups += [
+                    {(subject, index): tasks[subject][index].contexts for index in indices}
+                    for indices in alike(tasks[subject])
+                ]
+            for (subject, index), values in scored(model, groups):
                 self._counter.step(kept=False)
-        for index, question in enumerate(questions):
+                if subject not in tasks:
+                    continue  # it has failed
+                if isinstance(values, PromptError):
+                    del tasks[subject]
+                    yield subject, values
+                    continue
+                of_subject = scores.setdefault(subject, {})
+                of_subject[index] = [one for some in values for one in some]
+                if len(of_subject) == len(tasks[subject]):
+                    yield subject, self._facts(subject, tasks[subject], scores.pop(subject))
+
+    def _tasks(self, model: ScoringModel, subject: str) -> list[Task]:
+        """Write the questions of a subject as tokens.
+
+        Raises:
+            PromptError: One cannot be asked.
+        """
+        questions, solved = self._questions(subject)
+        encode, context = partial(encoded_prompt, model), model.context_length
+        mode = self.exam.mode
+        return [
+            make_task(subject, solved, question, mode, encode=encode, context=context)
+            for question in questions
+        ]
+
+    def _facts(
+        self, subject: str, tasks: Sequence[Task], scores: Mapping[int, list[float]]
+    ) -> list[list[object]] | CheckpointError:
+        for index, question in enumerate(self._questions(subject)[0]):
             if len(scores[index]) != len(question.choices):
                 problem = (
                     f"score() gave {len(scores[index])} values for {len(question.choices)} choices"
                 )
                 hint = "give a log-probability for each branch of each context"
-                raise CheckpointError(name_of(self.model), problem, hint)
+                return CheckpointError(name_of(self.model), problem, hint)
             if not all(_is_finite(value) for value in scores[index]):
                 problem = f"its log-probabilities for question {question.id} are no numbers"
-                is_narrow = isinstance(model, Model) and self._settings.dtype == FLOAT16
+                is_narrow = isinstance(self.model, Model) and self._settings.dtype == FLOAT16
                 hint = WIDER if is_narrow else "see whether its training diverged"
-                raise CheckpointError(name_of(self.model), problem, hint)
+                return CheckpointError(name_of(self.model), problem, hint)
         return [[scores[index], task.shots, task.is_cut] for index, task in enumerate(tasks)]
 
     def _questions(self, subject: str) -> tuple[tuple[MMLUQuestion, ...], tuple[MMLUQuestion, ...]]:
@@ -221,21 +274,10 @@ def _is_finite(value: object) -> bool:
     return isinstance(value, (int, float)) and abs(value) <= sys.float_info.max
 
 
-def score_tasks(
-    score: Callable[[Sequence[Context]], Iterator[list[float]]], tasks: Sequence[Task]
-) -> Iterator[tuple[int, list[float]]]:
-    """Yield each task's number and its choices' log-probabilities; what begins alike together.
-
-    Args:
-        score: A model's, as :meth:`~pytest_llmjudge.pipeline.scoring_model.ScoringModel.score`.
-        tasks: Of one subject.
-    """
+def alike(tasks: Sequence[Task]) -> list[list[int]]:
+    """Return the numbers of tasks of a subject, those together that begin alike."""
 
     def kind(index: int) -> tuple[int, bool]:
         return -tasks[index].shots, tasks[index].is_cut
 
-    for _, group in groupby(sorted(range(len(tasks)), key=kind), key=kind):
-        indices = list(group)
-        scored = score([context for index in indices for context in tasks[index].contexts])
-        for index in indices:
-            yield index, [value for _ in tasks[index].contexts for value in next(scored)]
+    return [list(group) for _, group in groupby(sorted(range(len(tasks)), key=kind), key=kind)]

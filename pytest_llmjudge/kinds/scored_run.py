@@ -3,26 +3,48 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
-from pytest_llmjudge.errors import LlmJudgeError
+from pytest_llmjudge.errors import LlmJudgeError, PromptError
 from pytest_llmjudge.kinds.base import Sample, SuiteRun, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
-    from pytest_llmjudge.data import Record
+    from pytest_llmjudge.data import Context, Record
     from pytest_llmjudge.kinds.records import RecordSuite
     from pytest_llmjudge.pipeline import ModelLike
     from pytest_llmjudge.pipeline.resources import Resources
+    from pytest_llmjudge.pipeline.scoring_model import ScoringModel
 
-__all__ = ["ScoredRecordsRun"]
+__all__ = ["ScoredRecordsRun", "Task"]
 
 _CHUNK: Final = 256
-"""Records whose tokens are held at a time, so that memory does not grow with a suite."""
+"""Records that one process holds the tokens of at a time, so that memory does not grow with a
+suite. They are planned together, however many are given out at once: rounding depends on it."""
 _KEPT: Final = 32
 """Records of which as much is stored at a time, so that a run that is killed loses little."""
+
+
+class Task(NamedTuple):
+    """What a model scores of a record.
+
+    Attributes:
+        contexts: One or more.
+        alike: Equal for records that are scored together, as they begin alike.
+        about: What the kind has to know of it beside that.
+    """
+
+    contexts: Sequence[Context]
+    alike: Hashable = None
+    about: Any = None
+
+    @property
+    def size(self) -> int:
+        """How many tokens it has."""
+        return sum(len(one.ids) + sum(map(len, one.branches)) for one in self.contexts)
 
 
 class ScoredRecordsRun(SuiteRun[Value]):
@@ -37,6 +59,10 @@ class ScoredRecordsRun(SuiteRun[Value]):
     """
 
     judge = None
+    _marker: ClassVar[str]
+    """Of the kind, for messages."""
+    _encoder: ClassVar[str] = "encode"
+    """The method of a model that makes tokens of a record."""
 
     def __init__(
         self,
@@ -62,11 +88,24 @@ class ScoredRecordsRun(SuiteRun[Value]):
         """Return under what the scores of a record are kept: a hash of all that decides them."""
 
     @abstractmethod
-    def _score(self, records: Sequence[Record]) -> Iterator[tuple[str, str | LlmJudgeError]]:
-        """Yield for each record, in any order, its id and what is stored of it, or why nothing is.
+    def _encode(self, model: ScoringModel, record: Record) -> Task:
+        """Return what a model scores of a record.
 
         Raises:
             CheckpointError: The model cannot be used.
+            PromptError: Nothing can be scored of it.
+        """
+
+    @abstractmethod
+    def _facts(
+        self, record: str, values: Sequence[Sequence[float]], task: Task
+    ) -> str | LlmJudgeError:
+        """Return what is stored of a record, or why nothing is.
+
+        Args:
+            record: Its id.
+            values: What the model gave for each branch of each context.
+            task: What it scored.
         """
 
     @abstractmethod
@@ -74,7 +113,7 @@ class ScoredRecordsRun(SuiteRun[Value]):
         """Return what was stored.
 
         Raises:
-            ValueError: It is nothing that :meth:`_score` returned.
+            ValueError: It is nothing that :meth:`_facts` returned.
         """
 
     @abstractmethod
@@ -147,13 +186,12 @@ class ScoredRecordsRun(SuiteRun[Value]):
         missing = {key: name for key, name in missing.items() if store.failure(key) is None}
         self._counter.found(len(known), len(names))
         self._counter.start(len(missing))
-        waiting = iter(missing.items())
+        keys = {name: key for key, name in missing.items()}
         try:
-            while chunk := {name: key for key, name in islice(waiting, _CHUNK)}:
-                scored = self._score([self._scored.record(name) for name in chunk])
-                while some := list(islice(scored, _KEPT)):
-                    self._fingerprint.check()
-                    self._keep({chunk[name]: result for name, result in some})
+            results = self._score(keys)
+            while some := list(islice(results, _KEPT)):
+                self._fingerprint.check()
+                self._keep({keys[name]: result for name, result in some})
         except LlmJudgeError as error:
             known = self._stored(names)
             for key, name in missing.items():
@@ -161,6 +199,44 @@ class ScoredRecordsRun(SuiteRun[Value]):
                     store.add_failure(key, Failure(str(error), error.is_infrastructure))
         finally:
             self._counter.flush()
+
+    def _score(self, names: Iterable[str]) -> Iterator[tuple[str, str | LlmJudgeError]]:
+        """Yield for each record, in any order, what is stored of it, or why nothing is.
+
+        Raises:
+            CheckpointError: The model cannot be used.
+        """
+        from pytest_llmjudge.pipeline.scoring_model import most_groups, raised_by, scoring_model
+        from pytest_llmjudge.pipeline.user_code import user_code
+
+        model, left = scoring_model(self.model, self._marker, self._encoder), iter(names)
+        with user_code(partial(raised_by, self.model)):
+            while some := list(islice(left, _CHUNK * most_groups(model))):
+                yield from self._score_some(model, some)
+
+    def _score_some(
+        self, model: ScoringModel, names: Sequence[str]
+    ) -> Iterator[tuple[str, str | LlmJudgeError]]:
+        from pytest_llmjudge.pipeline.scoring_model import scored
+
+        tasks: dict[str, Task] = {}
+        groups: dict[Hashable, list[str]] = {}
+        for at, name in enumerate(names):
+            try:
+                tasks[name] = task = self._encode(model, self._scored.record(name))
+            except PromptError as error:
+                yield name, error
+                continue
+            groups.setdefault((at // _CHUNK, task.alike), []).append(name)
+        for group in groups.values():
+            # A batch is as long as its longest text.
+            group.sort(key=lambda name: -tasks[name].size)
+        asked = [{name: tasks[name].contexts for name in group} for group in groups.values()]
+        for name, values in scored(model, asked):
+            if isinstance(values, PromptError):
+                yield name, values
+            else:
+                yield name, self._facts(name, values, tasks[name])
 
     def _keep(self, results: Mapping[str, str | LlmJudgeError]) -> None:
         from pytest_llmjudge.storage.store import Failure

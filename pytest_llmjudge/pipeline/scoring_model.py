@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from pytest_llmjudge.errors import CheckpointError, one_line
-from pytest_llmjudge.generation.base import Model
+from pytest_llmjudge.errors import CheckpointError, PromptError, one_line
+from pytest_llmjudge.generation.base import LocalModel, Model
 from pytest_llmjudge.pipeline.protocols import name_of
 from pytest_llmjudge.pipeline.user_code import described
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import Context
 
@@ -20,7 +20,9 @@ __all__ = [
     "encoded",
     "encoded_pair",
     "encoded_prompt",
+    "most_groups",
     "raised_by",
+    "scored",
     "scoring_model",
 ]
 
@@ -29,7 +31,17 @@ _SHOWN = 100
 """Characters of what a user's model gave."""
 
 
-class ScoringModel(Protocol):
+Name = TypeVar("Name", bound="Hashable")
+
+
+class Scorer(Protocol):
+    """What gives log-probabilities of tokens."""
+
+    def score(self, contexts: Sequence[Context]) -> Iterator[list[float]]:
+        """Yield for each context the log-probability of each of its branches."""
+
+
+class ScoringModel(Scorer, Protocol):
     """All that a model may need to offer so that given texts can be scored."""
 
     @property
@@ -47,9 +59,6 @@ class ScoringModel(Protocol):
         self, prompt: str, reference: str, *, chat: bool = False, end: bool = True
     ) -> tuple[list[int], list[int]]:
         """Return the tokens of a prompt and of the reference behind it, encoded as one text."""
-
-    def score(self, contexts: Sequence[Context]) -> Iterator[list[float]]:
-        """Yield for each context the log-probability of each of its branches."""
 
 
 def raised_by(model: object, error: BaseException) -> CheckpointError:
@@ -83,6 +92,62 @@ def scoring_model(model: object, needed_by: str, encoder: str = "encode") -> Sco
         hint = f"give it context_length, {encoder}() and score(), or name a checkpoint"
         raise CheckpointError(name_of(model), problem, hint)
     return model  # type: ignore[return-value]  # it has what the protocol asks for
+
+
+def most_groups(model: object) -> int:
+    """Return how many groups of samples a model is best asked at once; see :func:`scored`."""
+    return model.most_groups if isinstance(model, LocalModel) else 1
+
+
+def scored(
+    model: Scorer, groups: Sequence[Mapping[Name, Sequence[Context]]]
+) -> Iterator[tuple[Name, list[list[float]] | PromptError]]:
+    """Score samples of one context or more.
+
+    Args:
+        model: Scores them.
+        groups: The contexts of samples, by name. Those of a group are scored together, so that what
+            they begin with is computed once.
+
+    Yields:
+        The name of each sample, with the log-probability of each branch of each of its contexts, or
+        with the error of one that cannot be scored; in any order. Where a user's model says nothing
+        of a context, it has no branches.
+
+    Raises:
+        CheckpointError: The model cannot be used.
+    """
+    listed = [[one for contexts in group.values() for one in contexts] for group in groups]
+    owners = [
+        (name, len(contexts))
+        for group in groups
+        for name, contexts in group.items()
+        for _ in contexts
+    ]
+    results: Iterator[tuple[int, list[float] | PromptError]] = (
+        model.score_groups(listed)
+        if isinstance(model, LocalModel)
+        else enumerate(_each(model, listed))
+    )
+    known: dict[Name, dict[int, list[float]]] = {}
+    errors: dict[Name, PromptError] = {}
+    for number, values in results:
+        name, size = owners[number]
+        of_sample = known.setdefault(name, {})
+        if isinstance(values, PromptError):
+            errors[name], of_sample[number] = values, []
+        else:
+            of_sample[number] = values
+        if len(of_sample) == size:
+            del known[name]
+            yield name, errors.get(name) or [of_sample[at] for at in sorted(of_sample)]
+
+
+def _each(model: Scorer, groups: Sequence[Sequence[Context]]) -> Iterator[list[float]]:
+    for group in groups:
+        scores = iter(model.score(group))
+        for _ in group:
+            yield next(scores, [])
 
 
 def encoded(model: ScoringModel, text: str) -> list[int]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +17,7 @@ from pytest_llmjudge.accuracy import best
 from pytest_llmjudge.generation.engine.loading import load
 from pytest_llmjudge.generation.engine.loglikelihood import score_contexts
 from pytest_llmjudge.generation.families.gpt2.model import GPTConfig
-from pytest_llmjudge.kinds.mmlu_run import score_tasks
+from pytest_llmjudge.kinds.mmlu_run import alike
 from pytest_llmjudge.mmlu.files import open_mmlu
 from pytest_llmjudge.mmlu.prompts import MODES, Task, make_task
 
@@ -92,7 +91,11 @@ def test_every_choice(
     if subject == "high_school_us_history":
         assert any(task.shots < 5 or task.is_cut for task in tasks)
 
-    scores = dict(score_tasks(partial(score_contexts, ours), tasks))
+    scores: dict[int, list[float]] = {}
+    for numbers in alike(tasks):
+        given = score_contexts(ours, [one for at in numbers for one in tasks[at].contexts])
+        for at in numbers:
+            scores[at] = [value for _ in tasks[at].contexts for value in next(given)]
 
     for at, task in enumerate(tasks):
         values = scores[at]

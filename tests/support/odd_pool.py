@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.cluster.work import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from pytest_llmjudge.generation.cluster.work import Job, MakeWorker, Worker
 
@@ -24,16 +25,23 @@ class OddPool:
     Args:
         make_worker: Makes one.
         seed: Of orders and pieces.
+        deadly: Numbers of units that end their actors again and again.
 
     Attributes:
         jobs: What was computed.
         is_closed: Whether it is over.
     """
 
-    def __init__(self, make_worker: MakeWorker, seed: int = 0) -> None:
+    error = CheckpointError("--llm-judge-ray", "4 actors ended", "look at the memory")
+    """Of a unit that ends its actors."""
+
+    def __init__(
+        self, make_worker: MakeWorker, seed: int = 0, deadly: Collection[int] = ()
+    ) -> None:
         place = Place(torch.get_num_threads())
         self._workers: list[Worker] = [_sent(make_worker)(place) for _ in range(2)]
         self._random = random.Random(seed)  # noqa: S311
+        self._deadly = deadly
         self.jobs: list[Job] = []
         self.is_closed = False
 
@@ -43,7 +51,9 @@ class OddPool:
         assert len(job.units) == len(job.costs)
         assert all(cost > 0 for cost in job.costs)
         self.jobs.append(job)
-        waiting = self._random.sample(range(len(job.units)), len(job.units))
+        numbers = [number for number in range(len(job.units)) if number not in self._deadly]
+        waiting = self._random.sample(numbers, len(numbers))
+        yield from ((number, self.error) for number in self._deadly if number < len(job.units))
         over: set[int] = set()
         while waiting:
             size = self._random.randint(1, 5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from itertools import accumulate
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import Completion
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ClusterModel"]
 
+_GROUPS = 32
+"""Of contexts in one job, so that 64 actors have many passes each before they wait for its end. Of
+256 records each, with 230 tokens a record, they take 70 MB."""
+
 _TOGETHER = 32
 """Texts that an actor decodes together, if it is sent as many; what it has room for it knows."""
 
@@ -46,10 +50,13 @@ class ClusterModel(LocalModel[LocalInfo, Pool]):
         start: Starts the actors, and waits until one of them has loaded what a description is of.
     """
 
+    most_groups = _GROUPS
+
     def __init__(self, inner: Inner, start: Callable[[Inner, LocalInfo], Pool]) -> None:
         self.path = inner.path
         self.decoding = inner.decoding
         self.dtype = inner.dtype
+        inner.is_elsewhere = True
         self._inner = inner
         self._start = start
         self._pool: Pool | None = None
@@ -181,16 +188,18 @@ class ClusterModel(LocalModel[LocalInfo, Pool]):
 
     def score(self, contexts: Sequence[Context]) -> Iterator[list[float]]:
         """Yield for each context, in order, the summed log-probability of each of its branches."""
-        plan = self._inner.plan(contexts)
-        waiting: dict[int, list[list[float]]] = {}
-        following = 0
-        for number, scores in self._run_passes("score", plan, {}):
-            if isinstance(scores, CheckpointError):
-                raise scores
-            waiting[number] = scores
-            while following in waiting:
-                yield from waiting.pop(following)
-                following += 1
+        scores = dict(self.score_groups([contexts]))
+        for number in range(len(contexts)):
+            values = scores[number]
+            if isinstance(values, PromptError):
+                raise values
+            yield values
+
+    def score_groups(
+        self, groups: Sequence[Sequence[Context]]
+    ) -> Iterator[tuple[int, list[float] | PromptError]]:
+        """Score groups of contexts in one job: an actor need not wait for the end of a group."""
+        yield from self._run_passes("score", [*map(self._inner.plan, groups)], {})
 
     def weighed_replies(
         self, prompts: Sequence[Prompt], *, most: int
@@ -200,14 +209,8 @@ class ClusterModel(LocalModel[LocalInfo, Pool]):
         yield from unfit
         numbers = list(fitting)
         plan = self._inner.plan_next(list(fitting.values()))
-        ends = list(accumulate(map(len, plan.passes)))
-        for at, replies in self._run_passes("weigh", plan, {"most": most}):
-            size = len(plan.passes[at])
-            if isinstance(replies, CheckpointError):
-                replies = [_without_reply(replies)] * size  # noqa: PLW2901  # of each prompt of it
-            rows = plan.order[ends[at] - size : ends[at]]
-            for row, reply in zip(rows, replies, strict=True):
-                yield numbers[row], reply
+        for row, reply in self._run_passes("weigh", [plan], {"most": most}):
+            yield numbers[row], reply
 
     def written_replies(
         self, prompts: Sequence[Prompt], *, max_new_tokens: int, decoding: Decoding
@@ -236,11 +239,27 @@ class ClusterModel(LocalModel[LocalInfo, Pool]):
             yield number, _without_reply(reply) if is_lost else reply
 
     def _run_passes(
-        self, method: str, plan: Plan, options: Mapping[str, Any]
+        self, method: str, plans: Sequence[Plan], options: Mapping[str, Any]
     ) -> Iterator[tuple[int, Any]]:
-        """Have passes computed; each is sent without what all begin with."""
-        costs = [sum(map(tree_size, contexts)) for contexts in plan.passes]
-        return self._run(method, plan.passes, costs, {**options, "prefix": plan.prefix}, 1)
+        """Have passes computed; yield what they say of each context, counted over all plans."""
+        units: list[tuple[int, list[Context]]] = []
+        costs: list[float] = []
+        numbers: list[list[int]] = []
+        start = 0
+        for at, plan in enumerate(plans):
+            order = iter(plan.order)
+            for contexts in plan.passes:
+                units.append((at, contexts))
+                numbers.append([start + next(order) for _ in contexts])
+            sizes = [sum(map(tree_size, contexts)) for contexts in plan.passes]
+            # Those of equal cost stay neighbours, so that an actor computes few prefixes.
+            costs += [fmean(sizes)] * len(sizes) if len(plans) > 1 and sizes else sizes
+            start += len(plan.order)
+        prefixes = [plan.prefix for plan in plans]
+        for unit, results in self._run(method, units, costs, {**options, "prefixes": prefixes}, 1):
+            if isinstance(results, CheckpointError):
+                results = [_without_reply(results)] * len(numbers[unit])  # noqa: PLW2901  # of each
+            yield from zip(numbers[unit], results, strict=True)
 
     def _run(
         self,
@@ -262,5 +281,5 @@ def _tokens(prompt: Prompt) -> float:
 
 
 def _without_reply(error: CheckpointError) -> PromptError:
-    """Return the error of a prompt that ended its actors, which others can be answered without."""
+    """Return the error of a text that ended its actors, which others can be had without."""
     return PromptError(error.where, error.problem, error.hint)

@@ -110,23 +110,35 @@ class ModelWorker:
             yield done.index, done
 
     def score(
-        self, passes: Sequence[Sequence[Context]], *, prefix: list[int]
+        self,
+        passes: Sequence[tuple[int, Sequence[Context]]],
+        *,
+        prefixes: Sequence[list[int]],
     ) -> Iterator[tuple[int, list[list[float]]]]:
-        """Score the contexts of passes behind a prefix; see :meth:`.PassComputer.score`."""
-        behind = self._behind_prefix(prefix)
+        """Score the contexts of passes; see :meth:`.PassComputer.score`.
+
+        Args:
+            passes: Each with the number of its prefix.
+            prefixes: What passes begin with.
+        """
         with one_line_memory(self._model.path):
-            for number, contexts in enumerate(passes):
-                yield number, behind.score(contexts)
+            for number, (at, contexts) in enumerate(passes):
+                yield number, self._behind_prefix(prefixes[at]).score(contexts)
 
     def weigh(
-        self, passes: Sequence[Sequence[Context]], *, prefix: list[int], most: int
+        self,
+        passes: Sequence[tuple[int, Sequence[Context]]],
+        *,
+        prefixes: Sequence[list[int]],
+        most: int,
     ) -> Iterator[tuple[int, list[Reply | PromptError]]]:
         """Read the likeliest first tokens of replies; see :meth:`.LocalModel.weighed_replies`."""
-        behind, weigh = self._behind_prefix(prefix), self._model.weigh
+        weigh = self._model.weigh
         with one_line_memory(self._model.path):
-            for number, contexts in enumerate(passes):
+            for number, (at, contexts) in enumerate(passes):
+                prefix = prefixes[at]
                 read = (len(prefix) + len(context.ids) for context in contexts)
-                likely = behind.next_logprobs(contexts)
+                likely = self._behind_prefix(prefix).next_logprobs(contexts)
                 yield (
                     number,
                     [weigh(one, most, size) for one, size in zip(likely, read, strict=True)],
@@ -147,7 +159,7 @@ class ModelWorker:
         return self._model.held_replies(prompts, allowed, decoding=decoding)
 
     def _behind_prefix(self, prefix: list[int]) -> PassComputer:
-        """Return what computes behind a prefix; its keys and values stay for the next piece."""
+        """Return what computes behind a prefix; its keys and values stay for the next pass."""
         if self._behind is None or self._prefix != prefix:
             # Let go of first: two prefixes may not fit.
             self._behind = None

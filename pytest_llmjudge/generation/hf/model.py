@@ -243,6 +243,8 @@ class HuggingFaceModel(InProcessModel[FolderInfo, "Model"]):
         native = self.info.native
         if native is not None:
             return native.config.vocab_size
+        if not self.is_elsewhere:
+            return len(self._loaded.get_input_embeddings().weight)
         from pytest_llmjudge.generation.hf.loading import count_embeddings
 
         return count_embeddings(self._texts.config)

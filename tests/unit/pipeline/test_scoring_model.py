@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_llmjudge.data import Context
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.pipeline.scoring_model import encoded, encoded_pair
+from pytest_llmjudge.pipeline.scoring_model import encoded, encoded_pair, scored
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 class Mine:
@@ -83,3 +84,38 @@ def test_what_are_ids(pair: Sequence[list[int]]) -> None:
     """Lists or tuples, of which one may be empty."""
     assert encoded_pair(Mine(pair), "p", "r", chat=False, end=True) == tuple(pair)
     assert encoded(Mine([0, 5]), "text") == [0, 5]
+
+
+class Counting:
+    """A user's model whose log-probability of a branch is its first token; notes what it is asked."""
+
+    def __init__(self, *, lacks: int = 0) -> None:
+        self.asked: list[int] = []
+        self._lacks = lacks
+
+    def score(self, contexts: Sequence[Context]) -> Iterator[list[float]]:
+        """Yield a value for each branch, but nothing for the last contexts."""
+        self.asked.append(len(contexts))
+        for context in contexts[: len(contexts) - self._lacks]:
+            yield [float(branch[0]) for branch in context.branches]
+
+
+GROUPS = [
+    {"a": [Context([1], ([2], [3]))], "b": [Context([1], ([4],)), Context([2], ([5],))]},
+    {"c": [Context([1], ([6],))]},
+]
+
+
+def test_samples_of_groups() -> None:
+    """A call for each group, and for each sample the values of all of its contexts."""
+    model = Counting()
+
+    assert dict(scored(model, GROUPS)) == {"a": [[2, 3]], "b": [[4], [5]], "c": [[6]]}
+    assert model.asked == [3, 1]
+
+
+def test_contexts_that_a_model_says_nothing_of() -> None:
+    """They have no values; samples of other groups do not get theirs."""
+    model = Counting(lacks=1)
+
+    assert dict(scored(model, GROUPS)) == {"a": [[2, 3]], "b": [[4], []], "c": [[]]}

@@ -150,6 +150,27 @@ def test_scores(paths: Mapping[str, Path], kind: str, seed: int) -> None:
     assert scores == list(plain.score(contexts))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_groups_of_contexts(paths: Mapping[str, Path], kind: str) -> None:
+    """One job, in which each group has the passes and the prefix that it has alone."""
+    plain, started = alone(paths[kind]), Started()
+    model = ClusterModel(alone(paths[kind]), started)
+    contexts = contexts_of(plain, 120)
+    groups = [contexts[:50], [Context([7, 8, 9], ([1], [2]))], contexts[50:]]
+
+    scores = dict(model.score_groups(groups))
+
+    expected = [values for group in groups for values in plain.score(group)]
+    assert [scores[number] for number in range(len(expected))] == expected
+    assert scores == dict(plain.score_groups(groups))
+    (job,) = started.pools[0].jobs
+    assert job.options["prefixes"] == [plain.plan(group).prefix for group in groups]
+    costs = {
+        at: {job.costs[n] for n, unit in enumerate(job.units) if unit[0] == at} for at in range(3)
+    }
+    assert [len(of_group) for of_group in costs.values()] == [1, 1, 1]
+
+
 @pytest.mark.parametrize(("kind", "decoding"), [("llama", DRAWN), ("opt", GREEDY)])
 def test_replies_of_a_judge(paths: Mapping[str, Path], kind: str, decoding: Decoding) -> None:
     """Weighed, written and held to a schema; probabilities to the last bit."""
@@ -277,7 +298,7 @@ class Failing:
 
 
 def test_units_that_end_their_actors(paths: Mapping[str, Path]) -> None:
-    """The error is that of each prompt; what is scored cannot do without its pass."""
+    """The error is that of each prompt and of each context."""
     model = ClusterModel(alone(paths["llama"]), lambda *_: Failing())
     line = "--llm-judge-ray: 4 actors ended; look at the memory"
 
@@ -291,8 +312,11 @@ def test_units_that_end_their_actors(paths: Mapping[str, Path]) -> None:
     ):
         found = dict(replies)
         assert [(type(one), str(one)) for one in found.values()] == [(PromptError, line)] * 2
-    with pytest.raises(CheckpointError) as caught:
-        list(model.score([Context([1], ([2],))]))
+    contexts = [Context([1], ([2],)), Context([2], ([1],))]
+    scores = dict(model.score_groups([contexts[:1], contexts]))
+    assert [(type(one), str(one)) for one in scores.values()] == [(PromptError, line)] * 3
+    with pytest.raises(PromptError) as caught:
+        list(model.score(contexts))
     assert str(caught.value) == line
 
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from pytest_llmjudge.data import Context
-from pytest_llmjudge.errors import CheckpointError, PromptError
+from pytest_llmjudge.errors import CheckpointError, PromptError, SettingsError
 from pytest_llmjudge.generation.engine.model import TorchModel
 from pytest_llmjudge.generation.factory import make_model
 from pytest_llmjudge.generation.hf.chat_template import ChatTemplate
@@ -1040,3 +1040,16 @@ def test_a_model_without_a_limit(folder: Path) -> None:
     assert HuggingFaceModel(folder).context_length == 40
     rewrite(folder / "tokenizer_config.json", model_max_length=10**30)
     assert HuggingFaceModel(folder).context_length == sys.maxsize
+
+
+def test_weights_are_loaded_before_anything_is_encoded(folder: Path) -> None:
+    """What is wrong with the device is known first, and no other model is made for sizes."""
+    save_folder(folder, "opt", **OPT)
+    model = HuggingFaceModel(folder, device="cuda:77")
+
+    with pytest.raises(SettingsError):
+        next(iter(model.stream(["\ud800 cannot be encoded"], max_new_tokens=1)))
+
+    model = HuggingFaceModel(folder)
+    assert model.encode_prompt("", "the thing", chat=False)
+    assert model.is_loaded
