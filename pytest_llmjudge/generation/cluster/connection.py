@@ -205,7 +205,7 @@ class Cluster(Machines):
     def pool(self, make_worker: MakeWorker, contents: Mapping[Path, Content]) -> RayPool:
         """Start actors that hold a model, and wait until one of them has loaded it.
 
-        Only one model has actors at a time: those of another end, and start again when it is asked.
+        Only one model may have actors at a time: the pool of another is closed before.
 
         Args:
             make_worker: Makes what each actor holds.
@@ -215,15 +215,10 @@ class Cluster(Machines):
             ContentChangedError: A file may hold something else than its digest is of.
             LlmJudgeError: No actor can load it, or none starts.
         """
-        pool = RayPool(self, make_worker, contents, self._give_room)
-        pool.open()
-        return pool
-
-    def _give_room(self, pool: RayPool) -> None:
-        """End the actors of another model before those of one start."""
-        if self._pool is not None and self._pool is not pool:
-            self._pool.close()
-        self._pool = pool
+        # Known before it is open, so that it can be closed while actors load the model.
+        self._pool = RayPool(self, make_worker, contents)
+        self._pool.open()
+        return self._pool
 
     def close(self) -> None:
         """End all actors and the connection, and a Ray that was started for it."""

@@ -112,9 +112,21 @@ class Receiver:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-_REMOVE = 'exec 3<&0; ( cat <&3; sleep 3; rm -rf "$0" ) >/dev/null 2>&1 &'
+_REMOVE = """
+exec 3<&0
+(
+    cat <&3
+    echo "Raylet received SIGTERM" >>"$0/session_latest/logs/raylet.out"
+    sleep 5
+    rm -rf "$0"
+) >/dev/null 2>&1 &
+"""
 """The shell that is started ends at once, as Ray ends the children of its own processes. What it
-leaves waits for the end of its input: until nobody holds the other end of the pipe any more."""
+leaves waits for the end of its input: until nobody holds the other end of the pipe any more.
+
+In the folder of a Ray that ended with the process, it lets Ray's agents believe that this was
+meant. They look at that log when they miss their parent, and would report its death for a minute
+to others that have ended as well."""
 
 _HELD: list[int] = []
 """Ends of pipes that are closed by the end of this process alone."""
