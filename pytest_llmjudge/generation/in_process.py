@@ -16,6 +16,7 @@ from pytest_llmjudge.generation.thoughts import prompt_opens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from torch import Tensor
 
@@ -88,13 +89,18 @@ class InProcessModel(Replies[Info, Loaded]):
         """
 
     def load(self) -> None:
-        """Load the model now.
+        """Load the model and its tokenizer now.
 
         Raises:
-            CheckpointError: It cannot be loaded, or the memory is not enough.
+            CheckpointError: They cannot be loaded, or the memory is not enough.
             SettingsError: The device or dtype cannot be used.
         """
+        self.context_length  # noqa: B018  # the tokenizer comes with it
         self._loaded  # noqa: B018  # it is loaded where it is read
+
+    def show_as(self, path: Path) -> None:
+        """Give the model, which is loaded, another path in messages."""
+        self.path = path
 
     def stream_whole(
         self,

@@ -65,7 +65,7 @@ class Actors:
         nodes = cluster.describe()
         lines = [_nodes_line(str(self._settings.ray), nodes)]
         for name, model in models.items():
-            lines += _files_lines(name, nodes, cluster.with_files(model.info.contents))
+            lines += _files_lines(name, cluster.with_files(model.info.contents))
         facts = {"number": sum(node.actors for node in nodes), "lines": lines}
         self._store.agree({_KEY: json.dumps(facts)})
 
@@ -116,7 +116,8 @@ def _nodes_line(address: str, nodes: Sequence[Node]) -> str:
     parts = [_counted(gpus, "GPU")] if gpus else []
     if threads:
         cores = " or ".join(map(str, threads))
-        parts.append(f"{cores} core{'' if threads == [1] else 's'} an actor")
+        each = " each" if actors > 1 else ""
+        parts.append(f"{cores} core{'' if threads == [1] else 's'}{each}")
     where = _named([f"{node.address} ({node.actors})" for node in nodes])
     return (
         f"Ray ({address}): {_counted(actors, 'actor')} on {_counted(len(nodes), 'node')}, "
@@ -124,16 +125,18 @@ def _nodes_line(address: str, nodes: Sequence[Node]) -> str:
     )
 
 
-def _files_lines(name: str, nodes: Sequence[Node], having: Sequence[Node]) -> Iterator[str]:
+def _files_lines(name: str, found: Mapping[Node, bool | None]) -> Iterator[str]:
     """Say which nodes read a checkpoint at its path, and which are sent it."""
-    there = {node.key for node in having}
-    without = [node.address for node in nodes if node.key not in there]
-    if not without:
-        yield f"{name} is read at its path on all nodes"
-    elif having:
-        yield f"{name} is sent to {_named(without)}, and read at its path on the other nodes"
-    else:
-        yield f"{name} is sent to all nodes, none of which has it at its path"
+    parts = []
+    for has_files, what in ((False, "sent to"), (None, "still being compared on")):
+        nodes = [node.address for node, found_there in found.items() if found_there is has_files]
+        if nodes:
+            where = "all nodes" if len(nodes) == len(found) else _named(nodes)
+            parts.append(f"{what} {where}")
+    if any(found.values()):
+        parts.append(f"read at its path on {'the other' if parts else 'all'} nodes")
+    if parts:
+        yield f"{name} is {', and '.join(parts)}"
 
 
 def _counted(number: int, noun: str) -> str:

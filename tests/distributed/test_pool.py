@@ -123,7 +123,7 @@ def test_files_that_nodes_lack_are_sent_once_a_node(
     contents = {file: content_of(file) for file in files}
     found: set[tuple[int, str, str, int]] = set()
     with connected("auto", notes, cpus=1) as cluster:
-        assert cluster.with_files(contents) == ()
+        assert set(cluster.with_files(contents).values()) == {False}
         pool = cluster.pool(MakeSleeper(files[0]), contents)
 
         def are_all_found() -> bool:
@@ -152,7 +152,7 @@ def test_files_that_all_nodes_have_are_not_sent(cluster: Cluster, tmp_path: Path
     file.write_text("weights", "utf-8")
     contents = {file: content_of(file)}
 
-    assert len(cluster.with_files(contents)) == 3
+    assert list(cluster.with_files(contents).values()) == [True] * 3
     pool = cluster.pool(MakeSleeper(file), contents)
     assert {at[1:3] for _, at in pool.run(job("where", [1] * 9))} == {("weights", "")}
 

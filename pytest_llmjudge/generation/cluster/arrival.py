@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.errors import SettingsError, one_line
+from pytest_llmjudge.errors import CheckpointError, SettingsError, one_line
 from pytest_llmjudge.generation.cluster.machines import ANSWER_SECONDS, on_node, without_warnings
 from pytest_llmjudge.generation.cluster.nodes import OPTION
-from pytest_llmjudge.generation.cluster.shipping import Receiver, known_here, pieces_of
+from pytest_llmjudge.generation.cluster.shipping import Receiver, pieces_of
 from pytest_llmjudge.generation.cluster.work import Place
+from pytest_llmjudge.generation.files.contents import ContentChangedError, known_among
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -20,9 +23,13 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.generation.cluster.machines import Machines
     from pytest_llmjudge.generation.cluster.nodes import Node
+    from pytest_llmjudge.generation.cluster.shipping import Found
     from pytest_llmjudge.generation.files.contents import Content
 
 __all__ = ["Arrival", "Lost", "outcome_of"]
+
+_TOGETHER_SECONDS = 5.0
+"""How long nodes that lack files wait for others that may, to be sent them together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +60,50 @@ def _cause(text: str) -> str:
     return one_line(found[1] if found else told)
 
 
+class _Steps:
+    """Questions to nodes that follow from each other.
+
+    Args:
+        steps: Yields what is asked, and for how many seconds; it is sent the answers, each of which
+            may be :class:`Lost`.
+
+    Attributes:
+        missing: Answers that it waits for.
+    """
+
+    def __init__(self, steps: Generator[tuple[list[Any], float], Any, None]) -> None:
+        self.missing: set[Any] = set()
+        self._steps = steps
+        self._asked: list[Any] | None = None
+        self._until = 0.0
+
+    def go_on(self, answered: set[Any]) -> bool:
+        """Take over answers; say whether more is asked."""
+        self.missing -= answered
+        while not self.missing or time.monotonic() > self._until:
+            late = Lost("it gave no answer in time")
+            answers = (
+                None
+                if self._asked is None
+                else [late if ref in self.missing else outcome_of(ref) for ref in self._asked]
+            )
+            try:
+                self._asked, seconds = self._steps.send(answers)
+            except StopIteration:
+                self.missing = set()
+                return False
+            self.missing = set(self._asked)
+            self._until = time.monotonic() + seconds
+        return True
+
+    def close(self) -> None:
+        """Ask no more."""
+        with suppress(ContentChangedError):  # nothing of the file is used
+            self._steps.close()
+
+
 class Arrival:
-    """Nodes that become ready for actors together, so that they are sent the files together.
+    """Nodes that become ready for actors, each in its own time, and are sent the files they lack.
 
     Args:
         machines: Of the cluster.
@@ -62,147 +111,136 @@ class Arrival:
         contents: What all files of the checkpoint hold.
 
     Attributes:
-        missing: Answers that it waits for.
-        receivers: Actors that hold the files which nodes were sent; without them these are removed.
-        is_over: Whether nothing more comes.
         problem: Why a node was left out, if one was.
     """
 
     def __init__(
         self, machines: Machines, nodes: Sequence[Node], contents: Mapping[Path, Content]
     ) -> None:
-        self.missing: set[Any] = set()
-        self.receivers: dict[Node, Any] = {}
-        self.is_over = False
         self.problem = ""
         self._machines = machines
-        self._nodes = nodes
         self._contents = contents
-        self._asked: list[Any] = []
-        self._until = 0.0
+        self._asked = [_Steps(self._ask(node)) for node in nodes]
+        self._lacking: list[Node] = []
+        self._lacks_since = 0.0
+        self._sent: list[_Steps] = []
         self._ready: list[tuple[Node, Place, list[Content]]] = []
-        self._steps = self._run()
-        self._begun = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more comes."""
+        return not (self._asked or self._lacking or self._sent)
+
+    @property
+    def missing(self) -> set[Any]:
+        """Answers that it waits for."""
+        return {ref for steps in (*self._asked, *self._sent) for ref in steps.missing}
 
     def go_on(self, answered: set[Any]) -> list[tuple[Node, Place, list[Content]]]:
         """Take over answers.
 
         Returns:
             Nodes that are ready now, with the place of an actor and what it need not read again.
-
-        Raises:
-            CheckpointError: A file cannot be read any more.
-            ContentChangedError: A file may hold something else than its digest is of.
         """
-        self.missing -= answered
-        while not self.is_over and (not self.missing or time.monotonic() > self._until):
-            late = Lost("it gave no answer in time")
-            answers = [late if ref in self.missing else outcome_of(ref) for ref in self._asked]
-            try:
-                self._asked, seconds = (
-                    self._steps.send(answers) if self._begun else next(self._steps)
-                )
-            except StopIteration:
-                self.is_over = True
-                self._asked, seconds = [], 0.0
-            self._begun = True
-            self.missing = set(self._asked)
-            self._until = time.monotonic() + seconds
+        self._asked = [steps for steps in self._asked if steps.go_on(answered)]
+        is_due = not self._asked or time.monotonic() > self._lacks_since + _TOGETHER_SECONDS
+        if self._lacking and is_due:
+            self._sent.append(_Steps(self._send(self._lacking)))
+            self._lacking = []
+        self._sent = [steps for steps in self._sent if steps.go_on(answered)]
         ready, self._ready = self._ready, []
         return ready
 
-    def _run(self) -> Generator[tuple[list[Any], float], list[Any], None]:
-        """Yield what is asked, with the seconds within which answers must come; get the answers."""
+    def close(self) -> None:
+        """Let no more nodes arrive."""
+        for steps in (*self._asked, *self._sent):
+            steps.close()
+
+    def _ask(self, node: Node) -> Generator[tuple[list[Any], float], Any, None]:
         machines, contents = self._machines, self._contents
         if machines.shares_files:
-            self._ready += [(node, self._place(node), known_here(contents)) for node in self._nodes]
+            self._arrive(node, ("", known_among(contents.values())))
             return
-        unknown = [node for node in self._nodes if not machines.is_known(node)]
-        answers = yield [machines.probe(node) for node in unknown], ANSWER_SECONDS
-        for node, versions in zip(unknown, answers, strict=True):
-            self._compare(node, versions)
-        nodes = [node for node in self._nodes if machines.is_known(node)]
-        seconds = machines.seconds_to_read(contents)
-        answers = yield [machines.look(node, contents) for node in nodes], seconds
-        lacking = []
-        for node, known in zip(nodes, answers, strict=True):
-            if isinstance(known, Lost):
-                self._leave_out(node, known.cause)
-            elif known is None:
-                lacking.append(node)
-            else:
-                machines.remember(node, known)
-                self._ready.append((node, self._place(node), known))
-        if lacking:
-            yield from self._send(lacking)
+        if not machines.is_known(node):
+            (versions,) = yield [machines.probe(node)], ANSWER_SECONDS
+            if problem := self._difference(node, versions):
+                self._leave_out(node, problem)
+                return
+        # It may read for any time; Ray says when it is lost.
+        (found,) = yield [machines.look(node, contents)], math.inf
+        if isinstance(found, Lost) and not machines.forget(node, contents):
+            self._leave_out(node, found.cause)
+        elif found is None or isinstance(found, Lost):
+            self._lacks_since = self._lacks_since if self._lacking else time.monotonic()
+            self._lacking.append(node)
+        else:
+            self._arrive(node, found)
 
-    def _place(self, node: Node, root: str = "") -> Place:
-        return Place(node.threads, root, os.getcwd())  # noqa: PTH109  # it is a text
-
-    def _compare(self, node: Node, versions: Any) -> None:  # noqa: ANN401  # or Lost
+    def _difference(self, node: Node, versions: Any) -> str:  # noqa: ANN401  # or Lost
         if isinstance(versions, Lost):
-            self._leave_out(node, versions.cause)
-            return
+            return versions.cause
         try:
             self._machines.compare(node, versions)
         except SettingsError as error:
-            self._leave_out(node, f"it {error.problem.removeprefix(f'node {node.address} ')}")
+            return f"it {error.problem.removeprefix(f'node {node.address} ')}"
+        return ""
 
-    def _send(self, nodes: Sequence[Node]) -> Generator[tuple[list[Any], float], list[Any], None]:
+    def _send(self, nodes: Sequence[Node]) -> Generator[tuple[list[Any], float], Any, None]:
         """Put each piece into the object store once, from where each node takes it once."""
         import ray
 
-        for node in nodes:
-            with without_warnings():
-                remote = ray.remote(num_cpus=0, scheduling_strategy=on_node(node))(Receiver)
-                self.receivers[node] = remote.remote()
-        before: list[Any] = []
-        for name, piece in pieces_of(self._contents):
-            stored = ray.put(piece)
-            calls = [actor.receive.remote(name, stored) for actor in self.receivers.values()]
-            # One piece is read here while the one before is written there.
-            self._drop((yield before, ANSWER_SECONDS))
-            if not self.receivers:
-                return
-            before = [
-                call for call, node in zip(calls, nodes, strict=True) if node in self.receivers
-            ]
-            nodes = list(self.receivers)
-        self._drop((yield before, ANSWER_SECONDS))
-        answers = yield (
-            [actor.written.remote() for actor in self.receivers.values()],
-            ANSWER_SECONDS,
-        )
-        for node, written in zip(list(self.receivers), answers, strict=True):
-            if isinstance(written, Lost):
-                self._leave_out(node, written.cause)
-            else:
-                folder, known = written
-                self._ready.append((node, self._place(node, folder), known))
+        receivers: dict[Node, Any] = {}
+        try:
+            for node in nodes:
+                with without_warnings():
+                    remote = ray.remote(num_cpus=0, scheduling_strategy=on_node(node))(Receiver)
+                    receivers[node] = remote.remote()
+            before: dict[Node, Any] = {}
+            for name, piece in pieces_of(self._contents):
+                stored = ray.put(piece)
+                calls = {
+                    node: actor.receive.remote(name, stored) for node, actor in receivers.items()
+                }
+                # One piece is read here while the one before is written there.
+                yield from self._wait(before, receivers)
+                before = {node: calls[node] for node in receivers}
+                if not receivers:
+                    return
+            yield from self._wait(before, receivers)
+            written = [actor.written.remote() for actor in receivers.values()]
+            answers = yield written, ANSWER_SECONDS
+            for node, found in zip(list(receivers), answers, strict=True):
+                if isinstance(found, Lost):
+                    self._leave_out(node, found.cause)
+                else:
+                    self._machines.hold(node, self._contents, receivers.pop(node))
+                    self._arrive(node, found)
+        except (CheckpointError, ContentChangedError) as error:
+            problem = str(error) or "the checkpoint was written to while it was sent"
+            for node in receivers:
+                self._leave_out(node, problem)
+        finally:
+            for actor in receivers.values():
+                ray.kill(actor)
 
-    def _drop(self, answers: Sequence[str | Lost]) -> None:
-        """Do without nodes that could not write a piece."""
-        for node, problem in zip(list(self.receivers), answers, strict=False):
+    def _wait(
+        self, calls: Mapping[Node, Any], receivers: dict[Node, Any]
+    ) -> Generator[tuple[list[Any], float], Any, None]:
+        """Wait until nodes have written a piece, and do without those that could not."""
+        import ray
+
+        answers = yield list(calls.values()), ANSWER_SECONDS
+        for node, problem in zip(calls, answers, strict=True):
             if problem:
+                ray.kill(receivers.pop(node))
                 self._leave_out(node, problem.cause if isinstance(problem, Lost) else problem)
 
-    def _leave_out(self, node: Node, problem: str) -> None:
-        import ray
+    def _arrive(self, node: Node, found: Found) -> None:
+        root, known = found
+        folder = os.getcwd()  # noqa: PTH109  # it is a text
+        place = Place(node.threads, root, folder, self._machines.device, node.address)
+        self._ready.append((node, place, known))
 
-        receiver = self.receivers.pop(node, None)
-        if receiver is not None:
-            ray.kill(receiver)
+    def _leave_out(self, node: Node, problem: str) -> None:
         self.problem = f"node {node.address} is left out: {problem}"
         self._machines.note(f"{OPTION}: {self.problem}")
-
-    def close(self) -> None:
-        """Remove what nodes were sent."""
-        import ray
-
-        self._steps.close()
-        removed = [receiver.remove.remote() for receiver in self.receivers.values()]
-        if removed:
-            ray.wait(removed, num_returns=len(removed), timeout=ANSWER_SECONDS)
-        for receiver in self.receivers.values():
-            ray.kill(receiver)
-        self.receivers = {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shutil
 import signal
 import socket
 import tempfile
@@ -18,7 +17,7 @@ from pytest_llmjudge.errors import SettingsError, one_line
 from pytest_llmjudge.generation.cluster.machines import LOCAL, Machines, without_warnings
 from pytest_llmjudge.generation.cluster.nodes import OPTION
 from pytest_llmjudge.generation.cluster.pool import RayPool
-from pytest_llmjudge.generation.cluster.shipping import remove_with_process
+from pytest_llmjudge.generation.cluster.shipping import remove_now, remove_with_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -175,7 +174,7 @@ def _end(folder: Path | None, handler: Any) -> None:  # noqa: ANN401  # as signa
         # Ray has put its own in its place.
         signal.signal(signal.SIGTERM, handler)
     if folder is not None:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_now(folder)
 
 
 class Cluster(Machines):
@@ -226,4 +225,5 @@ class Cluster(Machines):
             return
         if self._pool is not None:
             self._pool.close()
+        self.remove_sent()
         self._end()

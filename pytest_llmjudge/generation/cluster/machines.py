@@ -18,23 +18,27 @@ from pytest_llmjudge.generation.cluster.nodes import (
     plan,
     probe,
 )
-from pytest_llmjudge.generation.cluster.shipping import known_here, look
+from pytest_llmjudge.generation.cluster.shipping import look
+from pytest_llmjudge.generation.files.contents import known_among
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from pytest_llmjudge.generation.files.contents import Content
 
-__all__ = ["ANSWER_SECONDS", "LOCAL", "Machines", "on_node", "without_warnings"]
+__all__ = [
+    "ANSWER_SECONDS",
+    "LOCAL",
+    "Machines",
+    "on_node",
+    "without_warnings",
+]
 
 LOCAL = "local"
 
 ANSWER_SECONDS = 120
 """What a node may take to start a process and answer."""
-
-_READ_BYTES = 50_000_000
-"""Of a file that a node reads in a second at least."""
 
 
 @contextlib.contextmanager
@@ -52,16 +56,26 @@ def on_node(node: Node) -> Any:  # noqa: ANN401  # Ray's classes have no types
     return NodeAffinitySchedulingStrategy(node.key, soft=False)
 
 
-def _answer_of(node: Node, answer: Any, seconds: float) -> Any:  # noqa: ANN401  # as above
+def _answer_of(node: Node, ref: Any) -> Any:  # noqa: ANN401  # as above
+    """Return an answer that is ready, or the error of a node that cannot give one."""
     import ray
 
     try:
-        return ray.get(answer, timeout=seconds)
+        return ray.get(ref)
     except (ray.exceptions.RayError, ConnectionError) as error:
-        slow = isinstance(error, ray.exceptions.GetTimeoutError)
-        cause = f"for {seconds:.0f} seconds" if slow else f"({one_line(str(error))})"
-        problem = f"node {node.address} does not answer {cause}"
-        return SettingsError(OPTION, problem, "look at that node, or take it out")
+        return _no_answer(node, f"({one_line(str(error))})")
+
+
+def _no_answer(node: Node, cause: str) -> SettingsError:
+    problem = f"node {node.address} does not answer {cause}"
+    return SettingsError(OPTION, problem, "look at that node, or take it out")
+
+
+def _key(node: Node, contents: Mapping[Path, Content]) -> tuple[str, frozenset[tuple[Path, str]]]:
+    """Name the files of a checkpoint on a node."""
+    return node.key, frozenset(
+        (file.absolute(), content.digest) for file, content in contents.items()
+    )
 
 
 class Machines:
@@ -72,6 +86,9 @@ class Machines:
         cpus: Cores of an actor on nodes without GPUs; ``None`` for all of a node's.
         device: Where the model runs.
         note: Called with a line about nodes that take no part, actors that are lost, and so on.
+
+    Attributes:
+        device: Of torch, on which actors compute.
     """
 
     def __init__(
@@ -84,9 +101,10 @@ class Machines:
         self._cpus = cpus
         self._process = os.getpid()
         self._alike: set[str] = set()
-        self._known: dict[str, list[Content]] = {}
+        self._looks: dict[Any, Any] = {}
+        self._receivers: dict[Any, Any] = {}
         has_gpus = any(plan(ray.nodes(), cpus, "cuda"))
-        self._device = device if device != "auto" else "cuda" if has_gpus else "cpu"
+        self.device = device if device != "auto" else "cuda" if has_gpus else "cpu"
 
     def describe(self) -> tuple[Node, ...]:
         """Return the nodes that take part now, with the actors that each has room for.
@@ -97,7 +115,7 @@ class Machines:
         import ray
 
         self.check_process()
-        return plan(ray.nodes(), self._cpus, self._device)
+        return plan(ray.nodes(), self._cpus, self.device)
 
     def check(self) -> None:
         """Prove before any work that there is room for an actor, and that all nodes are alike.
@@ -120,11 +138,15 @@ class Machines:
                 for head in heads
                 if head["NodeID"] not in {node.key for node in nodes}
             ]
-        for node, versions in self._ask(unknown, self.probe, ANSWER_SECONDS):
-            self.compare(node, versions)
+        answers = self._answers({node: self.probe(node) for node in unknown})
+        for node in unknown:
+            if node in answers:
+                self.compare(node, answers[node])
+            elif self.is_there(node):
+                raise _no_answer(node, f"for {ANSWER_SECONDS} seconds")
 
     def _no_room(self) -> SettingsError:
-        if self._device == "cpu":
+        if self.device == "cpu":
             wanted = f"{self._cpus} cores" if self._cpus else "a core"
             hint = "give fewer with --llm-judge-ray-cpus, or add nodes"
         else:
@@ -159,20 +181,23 @@ class Machines:
             remote = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=on_node(node))
             return remote(function).remote(*arguments)
 
-    def _ask(
-        self, nodes: Sequence[Node], ask: Callable[[Node], Any], seconds: float
-    ) -> Iterator[tuple[Node, Any]]:
-        """Ask nodes at the same time; yield each with its answer.
+    def _answers(self, asked: Mapping[Node, Any]) -> dict[Node, Any]:
+        """Wait for answers of nodes, at most :data:`ANSWER_SECONDS`; some may not come.
 
         Raises:
-            SettingsError: One does not answer, and has not left the cluster.
+            SettingsError: One cannot answer, and has not left the cluster.
         """
-        for node, asked in [(node, ask(node)) for node in nodes]:
-            answer = _answer_of(node, asked, seconds)
-            if not isinstance(answer, SettingsError):
-                yield node, answer
-            elif self.is_there(node):
+        import ray
+
+        if not asked:
+            return {}
+        refs = list(asked.values())
+        ready, _ = ray.wait(refs, num_returns=len(refs), timeout=ANSWER_SECONDS)
+        found = {node: _answer_of(node, ref) for node, ref in asked.items() if ref in ready}
+        for node, answer in found.items():
+            if isinstance(answer, SettingsError) and self.is_there(node):
                 raise answer
+        return {node: one for node, one in found.items() if not isinstance(one, SettingsError)}
 
     def is_there(self, node: Node) -> bool:
         """Say whether a node is alive, as far as the cluster knows."""
@@ -180,20 +205,19 @@ class Machines:
 
         return any(other["Alive"] and other["NodeID"] == node.key for other in ray.nodes())
 
-    def with_files(self, contents: Mapping[Path, Content]) -> tuple[Node, ...]:
-        """Return the nodes that have all files of a checkpoint at their paths; the others get them.
+    def with_files(self, contents: Mapping[Path, Content]) -> dict[Node, bool | None]:
+        """Say which nodes have all files of a checkpoint at their paths; the others are sent them.
+
+        Returns:
+            ``None`` for nodes that are still reading theirs after :data:`ANSWER_SECONDS`; nothing
+            where all nodes are this machine.
 
         Raises:
             SettingsError: A node does not answer.
         """
-        nodes = self.describe()
-        if self._address == LOCAL:
-            return nodes
-        seconds = self.seconds_to_read(contents)
-        found = list(self._ask(nodes, lambda node: self.look(node, contents), seconds))
-        for node, known in found:
-            self.remember(node, known)
-        return tuple(node for node, known in found if known is not None)
+        nodes = () if self.shares_files else self.describe()
+        answers = self._answers({node: self.look(node, contents) for node in nodes})
+        return {node: answers[node] is not None if node in answers else None for node in nodes}
 
     @property
     def shares_files(self) -> bool:
@@ -201,19 +225,45 @@ class Machines:
         return self._address == LOCAL
 
     def look(self, node: Node, contents: Mapping[Path, Content]) -> Any:  # noqa: ANN401
-        """Ask a node whether it has all files; see :func:`.shipping.look`."""
-        known = [*known_here(contents), *self._known.get(node.key, ())]
-        absolute = {file.absolute(): content for file, content in contents.items()}
-        return self.task(node, look, absolute, known)
+        """Ask a node where it has all files; one that was sent them has them below a folder.
 
-    def remember(self, node: Node, known: list[Content] | None) -> None:
-        """Take note of what a node has read."""
-        self._known.setdefault(node.key, []).extend(known or ())
+        Returns:
+            A reference to what :func:`.shipping.look` returns.
+        """
+        key = _key(node, contents)
+        if key in self._receivers:
+            return self._receivers[key].written.remote()
+        if key not in self._looks:
+            absolute = {file.absolute(): content for file, content in contents.items()}
+            known = known_among(contents.values())
+            self._looks[key] = self.task(node, look, absolute, known)
+        return self._looks[key]
 
-    def seconds_to_read(self, contents: Mapping[Path, Content]) -> float:
-        """Return how long a node may take to read all files."""
-        size = sum(content.stamp.size for content in contents.values())
-        return ANSWER_SECONDS + size / _READ_BYTES
+    def hold(self, node: Node, contents: Mapping[Path, Content], receiver: Any) -> None:  # noqa: ANN401
+        """Let a node keep the files that an actor has received there, until the connection ends."""
+        self._receivers[_key(node, contents)] = receiver
+
+    def forget(self, node: Node, contents: Mapping[Path, Content]) -> bool:
+        """Take note that a node cannot say any more where it has the files.
+
+        Returns:
+            Whether it had been sent them.
+        """
+        self._looks.pop(_key(node, contents), None)
+        return self._receivers.pop(_key(node, contents), None) is not None
+
+    def remove_sent(self) -> None:
+        """Remove the files that nodes were sent."""
+        import ray
+
+        receivers, self._receivers = list(self._receivers.values()), {}
+        # All is gone already where the cluster is.
+        with contextlib.suppress(ray.exceptions.RayError, ConnectionError):
+            removed = [receiver.remove.remote() for receiver in receivers]
+            if removed:
+                ray.wait(removed, num_returns=len(removed), timeout=ANSWER_SECONDS)
+            for receiver in receivers:
+                ray.kill(receiver)
 
     def check_process(self) -> None:
         """Refuse a fork of the process that is connected, in which Ray's threads do not run.

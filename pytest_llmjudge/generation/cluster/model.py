@@ -251,6 +251,8 @@ class ClusterModel(LocalModel[LocalInfo, Pool]):
         together: int = _TOGETHER,
     ) -> Iterator[tuple[int, Any]]:
         if units:
+            # A file that only torch reads tells its sizes when its weights are loaded here too.
+            self._inner.release()
             job = Job(method, units, costs, options, self.on_tokens, together)
             yield from self._loaded.run(job)
 

@@ -17,7 +17,6 @@ __all__ = [
     "Versions",
     "other_versions",
     "own_versions",
-    "package_digest",
     "plan",
     "probe",
 ]
@@ -133,11 +132,6 @@ def probe() -> Callable[[], tuple[str, str, str, str]]:
 def own_versions() -> Versions:
     """Return what is installed here."""
     return Versions(*probe()())
-
-
-def package_digest() -> str:
-    """Return the SHA-256, in hex, over the names and bytes of this package's modules."""
-    return own_versions().digest
 
 
 def other_versions(address: str, there: Versions, here: Versions) -> SettingsError | None:

@@ -23,26 +23,25 @@ from pytest_llmjudge.generation.files.contents import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["Receiver", "known_here", "look", "pieces_of", "remove_with_process"]
+__all__ = ["Found", "Receiver", "look", "pieces_of", "remove_now", "remove_with_process"]
+
+Found = tuple[str, list[Content]]
+"""The folder below which a node has all files at their full paths, empty where it has them at these
+paths themselves, and what need not be read again there."""
 
 PIECE_BYTES = 64 << 20
 """Of a file, which is in the object store at a time."""
 
 
-def known_here(contents: Mapping[Path, Content]) -> list[Content]:
-    """Return what a node need not read where it sees the very same files, as on a shared disk."""
-    return known_among(contents.values())
-
-
-def look(contents: Mapping[Path, Content], known: Sequence[Content]) -> list[Content] | None:
-    """Say, on a node, whether all files lie there at their paths with the same bytes.
+def look(contents: Mapping[Path, Content], known: Sequence[Content]) -> Found | None:
+    """Look, on a node, for all files at their paths with the same bytes.
 
     Args:
         contents: The driver's.
-        known: What need not be read again.
+        known: What need not be read where this is the very same file, as on a shared disk.
 
     Returns:
-        What need not be read again now; ``None`` where a file is missing or another one.
+        ``None`` where a file is missing or another one.
     """
     remember(known)
     try:
@@ -51,26 +50,37 @@ def look(contents: Mapping[Path, Content], known: Sequence[Content]) -> list[Con
         return None
     if any(found[file].digest != content.digest for file, content in contents.items()):
         return None
-    return known_among(found.values())
+    return "", known_among(found.values())
 
 
-def pieces_of(contents: Mapping[Path, Content]) -> Iterator[tuple[str, bytes]]:
+def pieces_of(contents: Mapping[Path, Content]) -> Iterator[tuple[str, bytes | str]]:
     """Read all files, piece by piece.
 
+    A file that links lead to is sent as the file and a link: what belongs to a checkpoint may lie
+    beside either.
+
     Yields:
-        The full path of a file, and its next bytes; an empty file has one piece too.
+        The full path of a file, and its next bytes, or the path that it is a link to; an empty file
+        has one piece too.
 
     Raises:
         CheckpointError: A file cannot be read any more.
         ContentChangedError: A file may hold something else than its digest is of.
     """
+    sent = set()
     for file, content in contents.items():
         name = os.path.normpath(file.absolute())
+        real = os.path.realpath(file)
+        if name != real:
+            yield name, real
+        if real in sent:
+            continue
+        sent.add(real)
         try:
             with open_same(file, content.stamp) as stream:
-                yield name, stream.read(PIECE_BYTES)
+                yield real, stream.read(PIECE_BYTES)
                 while piece := stream.read(PIECE_BYTES):
-                    yield name, piece
+                    yield real, piece
         except OSError as error:
             problem = f"it cannot be read ({error.strerror})"
             raise CheckpointError(str(file), problem, "run again when it can be") from None
@@ -80,12 +90,13 @@ class Receiver:
     """Writes the files of a checkpoint on one node, into a folder that goes with this process."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="llmjudge-"))
+        # Without links, so that the folder can be told from what is below it.
+        self.folder = Path(tempfile.mkdtemp(prefix="llmjudge-")).resolve()
         remove_with_process(self.folder)
         self._digests: dict[Path, hashlib._Hash] = {}
 
-    def receive(self, name: str, piece: bytes) -> str:
-        """Write the next bytes of a file.
+    def receive(self, name: str, piece: bytes | str) -> str:
+        """Write the next bytes of a file, or a link to another one.
 
         Returns:
             Why they cannot be written; empty where they are.
@@ -93,6 +104,9 @@ class Receiver:
         file = Path(f"{self.folder}{name}")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(piece, str):
+                file.symlink_to(f"{self.folder}{piece}")
+                return ""
             with file.open("ab") as stream:
                 stream.write(piece)
         except OSError as error:
@@ -100,7 +114,7 @@ class Receiver:
         self._digests.setdefault(file, hashlib.sha256()).update(piece)
         return ""
 
-    def written(self) -> tuple[str, list[Content]]:
+    def written(self) -> Found:
         """Return the folder, and what the files in it hold."""
         contents = [
             Content(stamp_of(file), digest.hexdigest()) for file, digest in self._digests.items()
@@ -109,7 +123,7 @@ class Receiver:
 
     def remove(self) -> None:
         """Remove the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_now(self.folder)
 
 
 _REMOVE = """
@@ -128,14 +142,13 @@ In the folder of a Ray that ended with the process, it lets Ray's agents believe
 meant. They look at that log when they miss their parent, and would report its death for a minute
 to others that have ended as well."""
 
-_HELD: list[int] = []
-"""Ends of pipes that are closed by the end of this process alone."""
+_HELD: dict[Path, int] = {}
+"""The other ends of the pipes, by the folders that are removed."""
 
 
 def remove_with_process(folder: Path) -> None:
     """Have a folder removed soon after this process has ended, however it ends."""
-    reading, writing = os.pipe()
-    _HELD.append(writing)
+    reading, _HELD[folder] = os.pipe()
     with os.fdopen(reading) as stream:
         subprocess.run(  # noqa: S603  # the folder is an argument, and no part of the script
             ["/bin/sh", "-c", _REMOVE, str(folder)],
@@ -143,3 +156,10 @@ def remove_with_process(folder: Path) -> None:
             start_new_session=True,
             check=True,
         )
+
+
+def remove_now(folder: Path) -> None:
+    """Remove a folder, and end what waits to remove it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder in _HELD:
+        os.close(_HELD.pop(folder))

@@ -57,11 +57,15 @@ class Place:
         root: A folder with all files, below it at their full paths; empty where the node has them
             at their own paths.
         folder: The driver's current folder, which relative paths begin in.
+        device: Of torch, on which the actor computes: ``cuda`` is the GPU that Ray gave it.
+        address: Of its node.
     """
 
     threads: int
     root: str = ""
     folder: str = ""
+    device: str = "auto"
+    address: str = ""
 
     def locate(self, path: Path) -> Path:
         """Return where a file or folder of the driver is on this node."""

@@ -6,9 +6,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.errors import CheckpointError
+from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, SettingsError
 from pytest_llmjudge.generation.checkpoint_info import base_of, is_adapter
-from pytest_llmjudge.generation.devices import import_torch, one_line_memory
+from pytest_llmjudge.generation.cluster.nodes import OPTION
+from pytest_llmjudge.generation.devices import import_torch, one_line_memory, usable_device
 from pytest_llmjudge.generation.factory import make_model
 from pytest_llmjudge.generation.families.lora import read_adapter
 from pytest_llmjudge.generation.in_process import InProcessModel
@@ -46,7 +47,7 @@ class MakeModelWorker:
                 self._settings = replace(settings, base=base_of(read_adapter(path)))
 
     def __call__(self, place: Place) -> ModelWorker:
-        """Load the model.
+        """Load the model; in messages it has the driver's path.
 
         Args:
             place: Where the actor is.
@@ -59,12 +60,23 @@ class MakeModelWorker:
         import torch
 
         torch.set_num_threads(place.threads)
+        _check_device(place)
+        try:
+            model = self._load(place)
+        except LlmJudgeError as error:
+            args = (str(text).replace(place.root, "") for text in error.args)
+            raise type(error)(*args) from None
+        model.show_as(self._path)
+        return ModelWorker(model)
+
+    def _load(self, place: Place) -> InProcessModel[Any, Any]:
         settings, path = self._settings, place.locate(self._path)
         base, tokenizer = (
             None if file is None else place.locate(file)
             for file in (settings.base, settings.tokenizer)
         )
-        model = make_model(path, replace(settings, base=base, tokenizer=tokenizer))
+        settings = replace(settings, base=base, tokenizer=tokenizer, device=place.device)
+        model = make_model(path, settings)
         assert isinstance(model, InProcessModel)  # noqa: S101  # a path names no other
         if model.fingerprint != self._fingerprint:
             # Its files are the same: only transformers' version decides as well.
@@ -72,7 +84,22 @@ class MakeModelWorker:
             hint = "install the same version of transformers on all nodes"
             raise CheckpointError(str(self._path), problem, hint)
         model.load()
-        return ModelWorker(model)
+        return model
+
+
+def _check_device(place: Place) -> None:
+    """Refuse a node whose torch cannot use the GPUs that it has."""
+    import torch
+
+    try:
+        usable_device(place.device)
+    except SettingsError:
+        problem = (
+            f"torch {torch.__version__} on node {place.address} cannot use the device "
+            f"{place.device!r}"
+        )
+        hint = "install one that can, or give --llm-judge-device=cpu"
+        raise SettingsError(OPTION, problem, hint) from None
 
 
 class ModelWorker:

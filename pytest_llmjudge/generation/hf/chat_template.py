@@ -43,7 +43,7 @@ class ChatTemplate:
     """
 
     def __init__(self, folder: Path, tokenizer: Tokenizer) -> None:
-        self._folder = folder
+        self.folder = folder
         self._tokenizer = tokenizer
         self._encoder = TransformersEncoder(tokenizer)
 
@@ -110,12 +110,12 @@ class ChatTemplate:
         if roles not in self._frames:
             if len(roles) > _PLACES:
                 problem = f"a conversation of more than {_PLACES:,} messages"
-                raise CheckpointError(str(self._folder), problem, "shorten it")
+                raise CheckpointError(str(self.folder), problem, "shorten it")
             marks = places(len(roles))
             text = self._rendered(list(map(Turn, roles, marks)))
             if not set(marks) <= set(text):
                 problem = "its chat template leaves a message of a conversation out"
-                raise TemplateError(str(self._folder), problem, f"correct it, or {_TODO}")
+                raise TemplateError(str(self.folder), problem, f"correct it, or {_TODO}")
             self._frames[roles] = Frame(self._encoder, split_frame(text, len(roles)))
         return self._frames[roles]
 
@@ -126,10 +126,10 @@ class ChatTemplate:
     @cached_property
     def _in_parts(self) -> bool:
         """Whether the template takes messages in parts."""
-        return _takes_parts(self._folder, self._tokenizer)
+        return _takes_parts(self.folder, self._tokenizer)
 
     def _rendered(self, turns: Sequence[Turn]) -> str:
-        return _render(self._folder, self._tokenizer, turns, in_parts=self._in_parts)
+        return _render(self.folder, self._tokenizer, turns, in_parts=self._in_parts)
 
 
 def _turns(prompt: Prompt) -> Sequence[Turn]:

@@ -234,6 +234,11 @@ class HuggingFaceModel(InProcessModel[FolderInfo, "Model"]):
         # A template that does not open them may still have a model that writes only their end.
         return self._texts.template.opens_thoughts(prompt) or None
 
+    def show_as(self, path: Path) -> None:
+        """Give the model, which is loaded, another path in messages."""
+        super().show_as(path)
+        self._texts.template.folder = path
+
     def _check_vocabulary(self, ids: Sequence[int]) -> None:
         check_known(self.path, ids, self._vocab_size)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pickle
 import random
-import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,10 @@ import pytest
 import torch
 
 from pytest_llmjudge.data import Completion, Context, Turn
-from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, PromptError
+from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, PromptError, SettingsError
 from pytest_llmjudge.framing import FramedText
 from pytest_llmjudge.generation.cluster.model import ClusterModel
+from pytest_llmjudge.generation.cluster.shipping import Receiver, pieces_of
 from pytest_llmjudge.generation.cluster.work import Place
 from pytest_llmjudge.generation.cluster.worker import MakeModelWorker
 from pytest_llmjudge.generation.factory import make_model
@@ -237,7 +238,7 @@ def test_files_that_change_while_actors_start(tmp_path: Path) -> None:
 
     def start(inner: Inner, info: LocalInfo) -> OddPool:
         pool = started(inner, info)
-        save_model(path, seed=1)
+        save_model(path, replace(TINY, n_layers=1))
         return pool
 
     model = ClusterModel(alone(path), start)
@@ -296,26 +297,103 @@ def test_units_that_end_their_actors(paths: Mapping[str, Path]) -> None:
     assert str(caught.value) == line
 
 
-def copied(root: Path, info: LocalInfo) -> None:
-    """Put a model's files below a folder, as a node is sent them."""
-    for file in info.contents:
-        place = Place(1, str(root)).locate(file)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, place)
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """What a node writes files with that it is sent."""
+    receiver = Receiver()
+    yield receiver
+    receiver.remove()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_files_that_were_sent(paths: Mapping[str, Path], tmp_path: Path, kind: str) -> None:
-    """All that decides a model is enough to load it elsewhere, under the same fingerprint."""
-    inner = alone(paths[kind])
-    copied(tmp_path, inner.info)
-    make = MakeModelWorker(inner.path, settings(), inner.fingerprint)
+def sent(receiver: Receiver, inner: Inner) -> MakeModelWorker:
+    """Send a node all files of a model; return what makes it there."""
+    for name, piece in pieces_of(inner.info.contents):
+        assert not receiver.receive(name, piece)
+    return MakeModelWorker(inner.path, settings(), inner.fingerprint)
 
-    worker = make(Place(torch.get_num_threads(), str(tmp_path)))
+
+def place_of(receiver: Receiver) -> Place:
+    """Return the place of an actor on a node that was sent files."""
+    return Place(torch.get_num_threads(), str(receiver.folder))
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "a link", "a folder of links"])
+def test_files_that_were_sent(
+    paths: Mapping[str, Path], tmp_path: Path, receiver: Receiver, kind: str
+) -> None:
+    """All that decides a model is there under its fingerprint, and it bears the driver's path."""
+    path = paths.get(kind, tmp_path / "model.pth")
+    if kind == "a link":
+        # Its tokenizer lies where it leads.
+        path.symlink_to(paths["gpt2"])
+    elif kind == "a folder of links":
+        path.mkdir()
+        for file in paths["llama"].iterdir():
+            (path / file.name).symlink_to(file)
+    inner = alone(path)
+
+    worker = sent(receiver, inner)(place_of(receiver))
 
     options: dict[str, Any] = {"max_new_tokens": 5, "decoding": GREEDY, "chat": False, "cut": False}
-    texts = [done.text for _, done in worker.stream_whole(["the thing"], **options)]
-    assert texts == inner.generate(["the thing"], max_new_tokens=5)
+    asked = ["the thing", "x" * 400]
+    done = dict(worker.stream_whole(asked, **options))
+    assert done == {one.index: one for one in inner.stream(asked, max_new_tokens=5)}
+    assert str(done[1].error).startswith(f"{path}: the prompt has ")
+
+
+def test_a_tokenizer_that_cannot_be_loaded_on_a_node(tmp_path: Path, receiver: Receiver) -> None:
+    """It is an error of the actor's start, and of the driver's file."""
+    save_model(tmp_path / "model.pth")
+    ranks = tmp_path / "model.tiktoken"
+    ranks.write_text("no ranks")
+    make = sent(receiver, alone(tmp_path / "model.pth"))
+
+    with pytest.raises(CheckpointError, match="line 1 is not a token in base64") as caught:
+        make(place_of(receiver))
+
+    assert str(caught.value).startswith(f"{ranks}: ")
+
+
+def test_a_chat_template_on_a_node(tmp_path: Path, receiver: Receiver) -> None:
+    """Its errors name the driver's folder as well."""
+    save_folder(tmp_path / "model", template="{{ raise_exception('no') }}")
+    worker = sent(receiver, alone(tmp_path / "model"))(place_of(receiver))
+    options: dict[str, Any] = {"max_new_tokens": 5, "decoding": GREEDY, "chat": True, "cut": False}
+
+    with pytest.raises(CheckpointError) as caught:
+        list(worker.stream_whole(["the thing"], **options))
+
+    assert str(caught.value).startswith(f"{tmp_path / 'model'}: ")
+
+
+def test_a_gpu_that_torch_cannot_use(paths: Mapping[str, Path]) -> None:
+    """An actor that was planned on a GPU never computes on cores instead."""
+    inner = alone(paths["gpt2"])
+    make = MakeModelWorker(inner.path, settings(), inner.fingerprint)
+
+    with pytest.raises(SettingsError) as caught:
+        make(Place(torch.get_num_threads(), device="cuda:999", address="10.0.0.7"))
+
+    assert str(caught.value) == (
+        f"--llm-judge-ray: torch {torch.__version__} on node 10.0.0.7 cannot use the device "
+        "'cuda:999'; install one that can, or give --llm-judge-device=cpu"
+    )
+
+
+def test_a_file_that_only_torch_reads(tmp_path: Path) -> None:
+    """This process loads its weights for its sizes, and lets go of them."""
+    path = tmp_path / "model.pth"
+    state = save_model(path).state_dict()
+    torch.save(state, path, _use_new_zipfile_serialization=False)
+    inner = alone(path)
+    model = ClusterModel(inner, Started())
+    ids = model.encode("the thing")
+    was_loaded = inner.is_loaded
+
+    scores = list(model.score([Context(ids, ([2],))]))
+
+    assert (was_loaded, inner.is_loaded) == (True, False)
+    assert scores == list(alone(path).score([Context(ids, ([2],))]))
 
 
 def test_another_model_on_a_node(paths: Mapping[str, Path], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -39,6 +40,33 @@ def test_files_are_written_as_they_were(contents: dict[Path, Content]) -> None:
         assert Place(1, root).locate(file).read_bytes() == file.read_bytes()
     receiver.remove()
     assert not receiver.folder.exists()
+
+
+def test_a_link_is_sent_with_what_it_leads_to(contents: dict[Path, Content]) -> None:
+    file, *_ = contents
+    link = file.parent.parent / "link"
+    link.symlink_to(file)
+    pieces = list(pieces_of({link: content_of(link), file: content_of(file)}))
+    receiver = Receiver()
+    problems = [receiver.receive(name, piece) for name, piece in pieces]
+    root, written = receiver.written()
+
+    assert pieces[0] == (str(link), str(file))
+    assert problems == [""] * 7
+    assert len(written) == 1
+    assert Place(1, root).locate(link).resolve() == Place(1, root).locate(file)
+    assert Place(1, root).locate(link).read_bytes() == file.read_bytes()
+    receiver.remove()
+
+
+def test_a_folder_that_is_removed_leaves_nothing_open() -> None:
+    before = os.listdir("/dev/fd")  # noqa: PTH208
+    receiver = Receiver()
+    during = os.listdir("/dev/fd")  # noqa: PTH208
+    receiver.remove()
+
+    assert len(during) == len(before) + 1
+    assert os.listdir("/dev/fd") == before  # noqa: PTH208
 
 
 def test_a_path_cannot_lead_out_of_the_folder() -> None:
