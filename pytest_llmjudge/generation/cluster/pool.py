@@ -15,7 +15,6 @@ from pytest_llmjudge.generation.cluster.dispatch import MAX_RESTARTS, Dispatch
 from pytest_llmjudge.generation.cluster.machines import on_node
 from pytest_llmjudge.generation.cluster.nodes import OPTION
 from pytest_llmjudge.generation.cluster.work import Job
-from pytest_llmjudge.generation.files.contents import ContentChangedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -105,7 +104,6 @@ class RayPool:
         """Start the actors, and wait until one has loaded the model; called once.
 
         Raises:
-            ContentChangedError: A file may hold something else than its digest is of.
             LlmJudgeError: None can load it, or none starts.
         """
         nothing = Job("", (), ())
@@ -167,12 +165,6 @@ class RayPool:
                 self._why_closed = CheckpointError(OPTION, problem, hint)
             except LlmJudgeError as error:
                 self._why_closed = error
-            except ContentChangedError:
-                if not self._is_open:
-                    raise
-                problem = "the model's files were written to while a node was sent them"
-                hint = "run again when nobody writes to them"
-                self._why_closed = CheckpointError(OPTION, problem, hint)
             if self._why_closed is not None:
                 self._end()
                 raise self._why_closed
