@@ -31,7 +31,7 @@ class StubbornError(Exception):
 def test_whatever_ends_the_loading_is_told_with_its_place(
     error: BaseException, expected: str
 ) -> None:
-    def load(place: Place) -> Worker:  # noqa: ARG001  # as it is called
+    def load(place: Place) -> Worker:
         raise error
 
     progress = ModelActor(load, Place(1), []).loaded(60)
@@ -42,7 +42,7 @@ def test_whatever_ends_the_loading_is_told_with_its_place(
 
 
 def test_an_error_for_users_is_told_as_it_is() -> None:
-    def load(place: Place) -> Worker:  # noqa: ARG001  # as it is called
+    def load(place: Place) -> Worker:
         raise CheckpointError("model.pth", "no such file", "correct the path")
 
     failure = ModelActor(load, Place(1), []).loaded(60).failure
