@@ -180,7 +180,6 @@ def _without_telemetry() -> Iterator[None]:
 def _end(folder: Path | None, handler: Any) -> None:  # noqa: ANN401  # as signal has it
     import ray
 
-    _ignore_warnings()
     ray.shutdown()
     _print_messages(are_printed=True)
     if threading.current_thread() is threading.main_thread() and handler is not None:
