@@ -10,7 +10,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -20,13 +20,23 @@ from pytest_llmjudge.errors import CheckpointError, SettingsError
 from pytest_llmjudge.generation.cluster import pool as pools
 from pytest_llmjudge.generation.cluster import shipping
 from pytest_llmjudge.generation.cluster.connection import Cluster, connect
+from pytest_llmjudge.generation.cluster.model import ClusterModel
 from pytest_llmjudge.generation.cluster.work import Job
+from pytest_llmjudge.generation.cluster.worker import MakeModelWorker
+from pytest_llmjudge.generation.factory import make_model
 from pytest_llmjudge.generation.files.contents import content_of
+from pytest_llmjudge.generation.in_process import InProcessModel
+from pytest_llmjudge.settings import read_settings
 from tests.support.cluster_work import MakeSleeper
 from tests.support.ray_cluster import SmallCluster, is_running, until
+from tests.unit.generation.hugging import save_folder
+from tests.unit.generation.tiny import save_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from pytest_llmjudge.generation.base import LocalInfo
+    from pytest_llmjudge.generation.cluster.pool import RayPool
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +118,14 @@ def test_through_a_client(small: SmallCluster, notes: list[str]) -> None:
     assert again.value is caught.value
 
 
+@contextmanager
+def unseen(folder: Path) -> Iterator[Path]:
+    """Name a folder by a path at which other processes have something else, or nothing."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    yield Path(f"/proc/self/fd/{descriptor}")
+    os.close(descriptor)
+
+
 def test_files_that_nodes_lack_are_sent_once_a_node(
     small: SmallCluster, notes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,12 +135,10 @@ def test_files_that_nodes_lack_are_sent_once_a_node(
     (tmp_path / "model").write_text(text, "utf-8")
     (tmp_path / "empty").touch()
     before = folders()
-    descriptor = os.open(tmp_path, os.O_RDONLY)
-    # Other processes have something else there, or nothing.
-    files = [Path(f"/proc/self/fd/{descriptor}/{name}") for name in ("model", "empty")]
-    contents = {file: content_of(file) for file in files}
     found: set[tuple[int, str, str, int]] = set()
-    with connected("auto", notes, cpus=1) as cluster:
+    with unseen(tmp_path) as folder, connected("auto", notes, cpus=1) as cluster:
+        files = [folder / name for name in ("model", "empty")]
+        contents = {file: content_of(file) for file in files}
         assert set(cluster.with_files(contents).values()) == {False}
         pool = cluster.pool(MakeSleeper(files[0]), contents)
 
@@ -131,20 +147,48 @@ def test_files_that_nodes_lack_are_sent_once_a_node(
             return len(found) == 6
 
         until(are_all_found)
+        pool.close()
+        pool = cluster.pool(MakeSleeper(files[0]), contents)
+        ((_, (_, _, again, _)),) = pool.run(job("where", [1]))
         sent = folders() - before
         written = [
             path.stat().st_size
             for name in sent
             for path in Path(tempfile.gettempdir(), name).rglob("*")
-            if path.is_file()
+            if path.is_file() and not path.is_symlink()
         ]
-    os.close(descriptor)
 
     assert {text for _, text, _, _ in found} == {text}
-    assert len({root for _, _, root, _ in found}) == len(sent) == 3
+    assert len(roots := {root for _, _, root, _ in found}) == len(sent) == 3
+    assert again in roots
     assert sorted(written) == [0, 0, 0, 240_000, 240_000, 240_000]
     assert folders() <= before
     assert notes == []
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_a_model_that_is_sent(cluster: Cluster, tmp_path: Path, kind: str) -> None:
+    """It answers as in this process, and its errors name this process's path."""
+    if kind == "gpt2":
+        save_model(tmp_path / kind)
+    else:
+        save_folder(tmp_path / kind, kind)
+    options = read_settings({}, Path(), Path(), "pytest.ini")
+    asked = ["the thing", "a", "Say 1 in words.", "x" * 400]
+    with unseen(tmp_path) as folder:
+        inner = make_model(folder / kind, options)
+        assert isinstance(inner, InProcessModel)
+
+        def start(inner: InProcessModel[Any, Any], info: LocalInfo) -> RayPool:
+            make = MakeModelWorker(inner.path, options, info.fingerprint)
+            return cluster.pool(make, info.contents)
+
+        done = list(ClusterModel(inner, start).stream(asked, max_new_tokens=5))
+        expected = list(inner.stream(asked, max_new_tokens=5))
+        error = next(one.error for one in done if one.index == 3)
+
+    assert sorted(done, key=lambda one: one.index) == sorted(expected, key=lambda one: one.index)
+    assert str(error).startswith(f"{folder / kind}: the prompt has ")
 
 
 def test_files_that_all_nodes_have_are_not_sent(cluster: Cluster, tmp_path: Path) -> None:

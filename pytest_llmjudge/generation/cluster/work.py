@@ -57,14 +57,14 @@ class Place:
         root: A folder with all files, below it at their full paths; empty where the node has them
             at their own paths.
         folder: The driver's current folder, which relative paths begin in.
-        device: Of torch, on which the actor computes: ``cuda`` is the GPU that Ray gave it.
+        torch_device: Where the actor computes: ``cuda`` is the GPU that Ray gave it.
         address: Of its node.
     """
 
     threads: int
     root: str = ""
     folder: str = ""
-    device: str = "auto"
+    torch_device: str = "auto"
     address: str = ""
 
     def locate(self, path: Path) -> Path:

@@ -75,7 +75,7 @@ class MakeModelWorker:
             None if file is None else place.locate(file)
             for file in (settings.base, settings.tokenizer)
         )
-        settings = replace(settings, base=base, tokenizer=tokenizer, device=place.device)
+        settings = replace(settings, base=base, tokenizer=tokenizer, device=place.torch_device)
         model = make_model(path, settings)
         assert isinstance(model, InProcessModel)  # noqa: S101  # a path names no other
         if model.fingerprint != self._fingerprint:
@@ -92,11 +92,11 @@ def _check_device(place: Place) -> None:
     import torch
 
     try:
-        usable_device(place.device)
+        usable_device(place.torch_device)
     except SettingsError:
         problem = (
             f"torch {torch.__version__} on node {place.address} cannot use the device "
-            f"{place.device!r}"
+            f"{place.torch_device!r}"
         )
         hint = "install one that can, or give --llm-judge-device=cpu"
         raise SettingsError(OPTION, problem, hint) from None

@@ -372,7 +372,7 @@ def test_a_gpu_that_torch_cannot_use(paths: Mapping[str, Path]) -> None:
     make = MakeModelWorker(inner.path, settings(), inner.fingerprint)
 
     with pytest.raises(SettingsError) as caught:
-        make(Place(torch.get_num_threads(), device="cuda:999", address="10.0.0.7"))
+        make(Place(torch.get_num_threads(), torch_device="cuda:999", address="10.0.0.7"))
 
     assert str(caught.value) == (
         f"--llm-judge-ray: torch {torch.__version__} on node 10.0.0.7 cannot use the device "
