@@ -7,14 +7,17 @@ import signal
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+import ray
 
 from pytest_llmjudge.errors import CheckpointError, SettingsError
+from pytest_llmjudge.generation.cluster import pool as pools
 from pytest_llmjudge.generation.cluster import shipping
 from pytest_llmjudge.generation.cluster.connection import Cluster, connect
 from pytest_llmjudge.generation.cluster.model import ClusterModel
@@ -104,6 +107,15 @@ def test_through_a_client(small: SmallCluster, notes: list[str]) -> None:
         ]
         with pytest.raises(CheckpointError, match="broken weights"):
             list(pool.run(job("fail", [1], problem="broken weights")))
+        ray.shutdown()
+        with pytest.raises(CheckpointError) as caught:
+            list(pool.run(job("sleep", [1], seconds=0)))
+        with pytest.raises(CheckpointError) as again:
+            list(pool.run(job("sleep", [1], seconds=0)))
+
+    assert str(caught.value).startswith("--llm-judge-ray: Ray does not work any more (")
+    assert len(caught.value.lines) == 1
+    assert again.value is caught.value
 
 
 @contextmanager
@@ -226,19 +238,30 @@ def test_errors_of_a_worker(cluster: Cluster, notes: list[str]) -> None:
         list(pool.run(job("fail", [1], problem="broken weights")))
     with pytest.raises(ZeroDivisionError) as caught:
         list(pool.run(job("fail", [1], problem="")))
-    assert "cluster_work.py" in str(caught.value.__cause__)
+    assert "cluster_work.py" in vars(caught.value)["__notes__"][0]
     # The actors are as good as before.
     assert dict(pool.run(job("sleep", [1], seconds=0))) == {0: 1}
 
 
-def test_two_models_have_actors_in_turn(cluster: Cluster, tmp_path: Path) -> None:
-    pools = []
-    for name in "ab":
-        (tmp_path / name).write_text(name, "utf-8")
-        pools.append(cluster.pool(MakeSleeper(tmp_path / name), {}))
-    found = [dict(pool.run(job("where", [1])))[0][1] for pool in (pools[1], pools[0])]
-
-    assert found == ["b", "a"]
+def test_whoever_waits_for_actors_that_are_ended_is_told(
+    small: SmallCluster, notes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", small.address)
+    ended = "^--llm-judge-ray: the actors were ended meanwhile; run again"
+    with connected("auto", notes) as cluster, ThreadPoolExecutor(1) as thread:
+        pool = cluster.pool(MakeSleeper(), {})
+        running = thread.submit(list, pool.run(job("sleep", [1] * 9, seconds=60)))
+        until(lambda: "6.0/6.0 CPU" in small.status())
+        pool.close()
+        with pytest.raises(CheckpointError, match=ended):
+            running.result(30)
+        with pytest.raises(CheckpointError, match=ended):
+            next(pool.run(job("sleep", [1], seconds=0)))
+        loading = thread.submit(cluster.pool, MakeSleeper(loading=tmp_path / "loading"), {})
+        until((tmp_path / "loading").exists)
+        cluster.close()
+        with pytest.raises(CheckpointError, match=ended):
+            loading.result(30)
 
 
 def test_a_job_that_is_broken_off_leaves_the_actors_idle(cluster: Cluster) -> None:
@@ -256,7 +279,7 @@ def test_the_status_of_the_cluster_is_clean_afterwards(
     monkeypatch.setenv("RAY_ADDRESS", small.address)
     with connected("auto", notes) as cluster:
         pool = cluster.pool(MakeSleeper(), {})
-        assert dict(pool.run(job("sleep", [1], seconds=0))) == {0: 1}
+        until(lambda: len({pid for _, (pid, *_) in pool.run(job("where", [1] * 60))}) == 3)
         until(lambda: "6.0/6.0 CPU" in small.status())
 
     until(lambda: "0.0/6.0 CPU" in small.status())
@@ -274,7 +297,13 @@ def test_an_actor_has_a_gpu_of_its_own(
         until(lambda: {gpu for _, gpu in pool.run(job("gpu", [1] * 20))} == {"0", "1"})
         small.kill(with_gpus)
         until(lambda: not cluster.is_there(nodes[0]))
+        monkeypatch.setattr(pools, "_WAIT_SECONDS", 1)
+        with pytest.raises(CheckpointError, match="all actors are lost, and none") as lost:
+            list(pool.run(job("gpu", [1])))
+        with pytest.raises(CheckpointError) as again:
+            list(pool.run(job("gpu", [1])))
 
+    assert again.value is lost.value
     assert [(node.actors, node.gpus, node.threads) for node in nodes] == [(2, 2, 1)]
 
 
@@ -318,8 +347,10 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=str)
-@pytest.mark.parametrize("address", ["auto", "local"])
+@pytest.mark.parametrize(
+    ("address", "number"),
+    [("auto", signal.SIGKILL), ("auto", signal.SIGINT), ("local", signal.SIGKILL)],
+)
 def test_a_driver_that_ends_takes_its_actors_and_files_with_it(
     small: SmallCluster, tmp_path: Path, address: str, number: signal.Signals
 ) -> None:

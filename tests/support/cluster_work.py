@@ -22,12 +22,22 @@ def _ignore(_: int) -> None:
 
 @dataclass(frozen=True)
 class MakeSleeper:
-    """Makes a :class:`Sleeper`, whose name is what a file holds."""
+    """Makes a :class:`Sleeper`, whose name is what a file holds.
+
+    Attributes:
+        file: It.
+        problem: Why the model cannot be loaded.
+        loading: A file that is made when loading begins, which then takes a minute.
+    """
 
     file: Path | None = None
     problem: str = ""
+    loading: Path | None = None
 
     def __call__(self, place: Place) -> Sleeper:
+        if self.loading:
+            self.loading.touch()
+            time.sleep(60)
         if self.problem:
             raise CheckpointError("model.pth", self.problem, "make another one")
         text = place.locate(self.file).read_text("utf-8") if self.file else ""

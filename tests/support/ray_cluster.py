@@ -6,18 +6,26 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from pytest_llmjudge.generation.cluster.machines import without_warnings
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 __all__ = ["SmallCluster", "is_running", "until"]
 
 _STORE = 80_000_000
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Let Ray leave it to the interpreter to close the logs of the processes that it starts."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 class SmallCluster:
@@ -29,7 +37,6 @@ class SmallCluster:
             port = free.getsockname()[1]
         head = {"ray_client_server_port": port, "include_dashboard": False}
         size = {"num_cpus": 2, "object_store_memory": _STORE}
-        # Ray leaves it to the interpreter to close the logs of the processes that it starts.
         with without_warnings():
             from ray.cluster_utils import Cluster
 

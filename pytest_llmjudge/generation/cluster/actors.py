@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from threading import Condition, Thread
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmjudge.errors import LlmJudgeError
 from pytest_llmjudge.generation.files.contents import remember
 
 if TYPE_CHECKING:
@@ -20,30 +21,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.generation.cluster.work import MakeWorker, Place, Worker
     from pytest_llmjudge.generation.files.contents import Content
 
-__all__ = ["Failure", "ModelActor", "Piece", "Progress"]
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An error as plain data, because Ray wraps what a method raises in its own.
-
-    Attributes:
-        error: What was raised.
-        trace: Its traceback.
-    """
-
-    error: Exception
-    trace: str
-
-    @classmethod
-    def of(cls, error: Exception) -> Failure:
-        """Describe an error; one that does not pickle is replaced by what it says."""
-        trace = "".join(traceback.format_exception(error))
-        try:
-            pickle.loads(pickle.dumps(error))  # noqa: S301  # of this line
-        except Exception:  # noqa: BLE001  # whatever an error's own methods raise
-            error = RuntimeError(f"{type(error).__name__}: {error}")
-        return cls(error, trace)
+__all__ = ["ModelActor", "Piece", "Progress"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +52,13 @@ class Progress:
         tokens: How many were generated.
         is_over: Whether nothing more comes: the model is loaded, the piece is computed, or neither
             can be.
-        failure: Why not.
+        failure: Why not; a value, because Ray wraps what a method raises in its own errors.
     """
 
     results: list[tuple[int, Any]] = field(default_factory=list)
     tokens: int = 0
     is_over: bool = False
-    failure: Failure | None = None
+    failure: Exception | None = None
 
 
 class ModelActor:
@@ -158,8 +136,8 @@ class ModelActor:
                 self._add(Progress([result]))
                 if self._number <= self._abandoned:
                     break
-        except Exception as error:  # noqa: BLE001  # it is raised where the job was given
-            failure = Failure.of(error)
+        except BaseException as error:  # noqa: BLE001  # it is raised where the job was given
+            failure = _sendable(error)
         self._add(Progress(is_over=True, failure=failure))
 
     def _compute(self, worker: Worker | None, piece: Piece) -> Iterator[tuple[int, Any]]:
@@ -186,3 +164,18 @@ class ModelActor:
                 news.failure,
             )
             self._changed.notify_all()
+
+
+def _sendable(error: BaseException) -> Exception:
+    """Return an error that pickles, and that says where it was raised if that is a bug."""
+    try:
+        sent: object = pickle.loads(pickle.dumps(error))  # noqa: S301  # of this line
+    except Exception:  # noqa: BLE001  # whatever an error's own methods raise
+        sent = None
+    if not isinstance(sent, Exception):
+        # Nor may what is none, as a panic of a library in Rust, end a thread of the driver.
+        sent = RuntimeError(f"{type(error).__name__}: {error}")
+    if not isinstance(sent, LlmJudgeError):
+        # As ``add_note`` does, from Python 3.11 on.
+        vars(sent)["__notes__"] = ["".join(traceback.format_exception(error))]
+    return sent

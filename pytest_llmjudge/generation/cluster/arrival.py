@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import CheckpointError, SettingsError, one_line
-from pytest_llmjudge.generation.cluster.machines import ANSWER_SECONDS, on_node, without_warnings
+from pytest_llmjudge.generation.cluster.machines import ANSWER_SECONDS, on_node
 from pytest_llmjudge.generation.cluster.nodes import OPTION
 from pytest_llmjudge.generation.cluster.shipping import Receiver, pieces_of
 from pytest_llmjudge.generation.cluster.work import Place
@@ -192,9 +192,8 @@ class Arrival:
         receivers: dict[Node, Any] = {}
         try:
             for node in nodes:
-                with without_warnings():
-                    remote = ray.remote(num_cpus=0, scheduling_strategy=on_node(node))(Receiver)
-                    receivers[node] = remote.remote()
+                remote = ray.remote(num_cpus=0, scheduling_strategy=on_node(node))(Receiver)
+                receivers[node] = remote.remote()
             before: dict[Node, Any] = {}
             for name, piece in pieces_of(self._contents):
                 stored = ray.put(piece)

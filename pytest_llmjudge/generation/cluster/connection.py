@@ -9,12 +9,13 @@ import signal
 import socket
 import tempfile
 import threading
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pytest_llmjudge.errors import SettingsError, one_line
-from pytest_llmjudge.generation.cluster.machines import LOCAL, Machines, without_warnings
+from pytest_llmjudge.generation.cluster.machines import LOCAL, Machines
 from pytest_llmjudge.generation.cluster.nodes import OPTION
 from pytest_llmjudge.generation.cluster.pool import RayPool
 from pytest_llmjudge.generation.cluster.shipping import remove_now, remove_with_process
@@ -55,9 +56,9 @@ def connect(
         SettingsError: Ray is missing, nothing answers at the address, or versions of Ray or Python
             are other ones there.
     """
+    _ignore_warnings()
     try:
-        with without_warnings():
-            import ray
+        import ray
     except ImportError as error:
         problem = f"Ray cannot be imported ({one_line(str(error))})"
         raise SettingsError(OPTION, problem, "install pytest-llmjudge[ray]") from None
@@ -68,7 +69,7 @@ def connect(
     folder = _own_folder() if address == LOCAL else None
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        with without_warnings(), _without_telemetry():
+        with _without_telemetry():
             _start_no_other()
             _initialise(address, folder)
         _print_messages(are_printed=False)
@@ -79,6 +80,15 @@ def connect(
         _end(folder, handler)
         raise
     return Cluster(address, cpus, device, note, end=lambda: _end(folder, handler))
+
+
+def _ignore_warnings() -> None:
+    """Keep what Ray warns of itself from runs in which warnings are errors.
+
+    Not by ``catch_warnings``, which has other threads lose their filters. pytest takes this one
+    back with those of the test or the hook that needed the cluster.
+    """
+    warnings.filterwarnings("ignore", module=r"ray\b")
 
 
 def _print_messages(*, are_printed: bool) -> None:
@@ -108,9 +118,12 @@ def _own_folder() -> Path:
 
 def _initialise(address: str, folder: Path | None) -> None:
     import ray
+    from ray.util.debug import log_once
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if folder is None:
+        # It would warn of many messages through a client, in whatever test they are sent.
+        log_once("client_communication_overhead_warning")
         ray.init(address=address, **quiet)
         return
     remove_with_process(folder)
@@ -167,8 +180,7 @@ def _without_telemetry() -> Iterator[None]:
 def _end(folder: Path | None, handler: Any) -> None:  # noqa: ANN401  # as signal has it
     import ray
 
-    with without_warnings():
-        ray.shutdown()
+    ray.shutdown()
     _print_messages(are_printed=True)
     if threading.current_thread() is threading.main_thread() and handler is not None:
         # Ray has put its own in its place.
@@ -204,25 +216,19 @@ class Cluster(Machines):
     def pool(self, make_worker: MakeWorker, contents: Mapping[Path, Content]) -> RayPool:
         """Start actors that hold a model, and wait until one of them has loaded it.
 
-        Only one model has actors at a time: those of another end, and start again when it is asked.
+        Only one model may have actors at a time: the pool of another is closed before.
 
         Args:
             make_worker: Makes what each actor holds.
             contents: What all files hold that the model is loaded from.
 
         Raises:
-            ContentChangedError: A file may hold something else than its digest is of.
             LlmJudgeError: No actor can load it, or none starts.
         """
-        pool = RayPool(self, make_worker, contents, self._give_room)
-        pool.open()
-        return pool
-
-    def _give_room(self, pool: RayPool) -> None:
-        """End the actors of another model before those of one start."""
-        if self._pool is not None and self._pool is not pool:
-            self._pool.close()
-        self._pool = pool
+        # Known before it is open, so that it can be closed while actors load the model.
+        self._pool = RayPool(self, make_worker, contents)
+        self._pool.open()
+        return self._pool
 
     def close(self) -> None:
         """End all actors and the connection, and a Ray that was started for it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import SettingsError, one_line
@@ -22,7 +21,7 @@ from pytest_llmjudge.generation.cluster.shipping import look
 from pytest_llmjudge.generation.files.contents import known_among
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from pytest_llmjudge.generation.files.contents import Content
@@ -32,21 +31,12 @@ __all__ = [
     "LOCAL",
     "Machines",
     "on_node",
-    "without_warnings",
 ]
 
 LOCAL = "local"
 
 ANSWER_SECONDS = 120
 """What a node may take to start a process and answer."""
-
-
-@contextlib.contextmanager
-def without_warnings() -> Iterator[None]:
-    """Keep what Ray warns of its own future from runs in which warnings are errors."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def on_node(node: Node) -> Any:  # noqa: ANN401  # Ray's classes have no types
@@ -177,9 +167,8 @@ class Machines:
         """Call a function on a node, where it waits for no core."""
         import ray
 
-        with without_warnings():
-            remote = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=on_node(node))
-            return remote(function).remote(*arguments)
+        remote = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=on_node(node))
+        return remote(function).remote(*arguments)
 
     def _answers(self, asked: Mapping[Node, Any]) -> dict[Node, Any]:
         """Wait for answers of nodes, at most :data:`ANSWER_SECONDS`; some may not come.

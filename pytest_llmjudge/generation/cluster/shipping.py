@@ -126,16 +126,36 @@ class Receiver:
         remove_now(self.folder)
 
 
-_REMOVE = 'exec 3<&0; ( cat <&3; sleep 3; rm -rf "$0" ) >/dev/null 2>&1 &'
+_REMOVE = """
+exec 3<&0
+(
+    cat <&3
+    [ -d "$0" ] || exit
+    ls -l /proc/[0-9]*/fd | while read -r line; do
+        case $line in
+            /proc/*) pid=${line#/proc/} pid=${pid%%/*} ;;
+            *"-> $0/"*) kill -9 "$pid" ;;
+        esac
+    done
+    sleep 3
+    rm -rf "$0"
+) >/dev/null 2>&1 &
+"""
 """The shell that is started ends at once, as Ray ends the children of its own processes. What it
-leaves waits for the end of its input: until nobody holds the other end of the pipe any more."""
+leaves waits for the end of its input: until nobody holds the other end of the pipe any more.
+
+On Linux it ends whoever has files of the folder open, as the log of a Ray that was started there:
+Ray's agents outlive a driver that is killed by a minute, in which they report that to nobody."""
 
 _HELD: dict[Path, int] = {}
 """The other ends of the pipes, by the folders that are removed."""
 
 
 def remove_with_process(folder: Path) -> None:
-    """Have a folder removed soon after this process has ended, however it ends."""
+    """Have a folder removed soon after this process has ended, however it ends.
+
+    Who has files of it open then is killed.
+    """
     reading, _HELD[folder] = os.pipe()
     with os.fdopen(reading) as stream:
         subprocess.run(  # noqa: S603  # the folder is an argument, and no part of the script

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from pytest_llmjudge.generation.engine.model import TorchModel
+from pytest_llmjudge.pipeline.actors import Actors
 from pytest_llmjudge.pipeline.room import SharedRoom
+from pytest_llmjudge.settings import read_settings
+from pytest_llmjudge.storage.store import Store
 from tests.unit.generation.tiny import save_model
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize("is_alone", [True, False])
@@ -36,3 +36,19 @@ def test_one_side_at_a_time(tmp_path: Path, *, is_alone: bool) -> None:
     assert loaded() == [True, False, False]
     judge.end_turn()
     assert loaded() == [is_alone, False, False]
+
+
+def test_one_model_at_a_time_has_the_actors(tmp_path: Path) -> None:
+    """Each takes all of them, so that the models under test are not beside each other either."""
+    save_model(tmp_path / "model.pth")
+    settings = read_settings({}, Path(), Path(), "pytest.ini")
+    actors = Actors(settings, Store(tmp_path, "run"))
+    room = SharedRoom(is_alone=True, actors=actors)
+    first, second = (TorchModel(tmp_path / "model.pth") for _ in range(2))
+    room.add_tested(first)
+    room.add_tested(second)
+
+    first.generate(["a"], max_new_tokens=1)
+    second.generate(["a"], max_new_tokens=1)
+
+    assert [first.is_loaded, second.is_loaded] == [False, True]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from pytest_llmjudge.generation.cluster import shipping
 from pytest_llmjudge.generation.cluster.shipping import Receiver, look, pieces_of
 from pytest_llmjudge.generation.cluster.work import Place
 from pytest_llmjudge.generation.files.contents import Content, ContentChangedError, content_of
+from tests.support.ray_cluster import is_running, until
 
 
 @pytest.fixture
@@ -116,21 +116,22 @@ def test_a_node_has_other_files_or_none(contents: dict[Path, Content]) -> None:
     assert look(contents, []) is None
 
 
-def test_a_folder_goes_with_a_process_that_is_killed() -> None:
+def test_a_folder_goes_with_a_process_that_is_killed_and_so_do_its_users() -> None:
     code = (
-        "from pytest_llmjudge.generation.cluster.shipping import Receiver; import time\n"
+        "from pytest_llmjudge.generation.cluster.shipping import Receiver\n"
+        "import subprocess, time\n"
         "receiver = Receiver(); receiver.receive('/model', b'weights')\n"
-        "print(receiver.folder, flush=True); time.sleep(60)"
+        "with open(receiver.folder / 'log', 'w') as log:\n"
+        "    user = subprocess.Popen(['sleep', '600'], stdout=log)\n"
+        "print(receiver.folder, user.pid, flush=True); time.sleep(60)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        folder = Path(process.stdout.readline().strip())
-        assert (folder / "model").exists()
+        folder, pid = process.stdout.readline().split()
+        assert Path(folder, "model").exists()
         process.kill()
-    end = time.monotonic() + 60
-    while folder.exists() and time.monotonic() < end:
-        time.sleep(0.1)
 
-    assert not folder.exists()
+    until(lambda: not Path(folder).exists())
+    assert not is_running(int(pid))
