@@ -107,7 +107,7 @@ def fork_from_collected(config: pytest.Config, specs: list[Any]) -> None:
     To rewrite their assertions and to import what they need takes most of a worker's collection.
     """
     arguments = [f"-m{config.option.markexpr}", *config.args]
-    _fork(specs, lambda: _client_of(_started([*_client(), *arguments, COLLECT])))
+    _fork(specs, lambda: _client_of(_started(python(COLLECT, *arguments))))
 
 
 def _fork(specs: list[Any], client: Callable[[], list[str]]) -> None:
@@ -121,7 +121,17 @@ def command(arguments: Sequence[str]) -> list[str]:
     """Return the command of a run in a process of its own; its workers are forked too."""
     if sys.platform != "linux":
         return [sys.executable, "-m", "pytest", *arguments]
-    return [*_client(), *arguments, RUN]
+    return python(RUN, *arguments)
+
+
+def python(code: str, *arguments: str) -> list[str]:
+    """Return the command of code in a process of its own, which has the imports.
+
+    The process of the command is another one: no signal to it reaches the code.
+    """
+    if sys.platform != "linux":
+        return [sys.executable, "-c", code, *arguments]
+    return [*_client(), *arguments, code]
 
 
 def run() -> None:
