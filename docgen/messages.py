@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest_llmjudge
-from docgen.templates import BLANK, Scope, read_module
+from docgen.templates import BLANK, Scope, all_nodes, read_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -139,13 +139,13 @@ def _remedies(server: Scope, transport: Scope) -> Mapping[str, list[str]]:
     """Return what to do about each class of failed connections, which its raiser does not know."""
     (function,) = server.module.functions["_transport_error"]
     special: dict[str, list[str]] = {}
-    for node in ast.walk(function):
+    for node in all_nodes(function):
         match node:
             case ast.If(
                 test=ast.Call(args=[_, kinds]),
                 body=[ast.Assign(value=hint) | ast.Return(ast.Call(args=[*_, hint]))],
             ):
-                named = (one for one in ast.walk(kinds) if isinstance(one, ast.Name))
+                named = (one for one in all_nodes(kinds) if isinstance(one, ast.Name))
                 special |= {one.id: server.texts(hint) for one in named}
     (default,) = (node for node in function.body if isinstance(node, ast.Assign))
     classes = [node for node in transport.module.tree.body if isinstance(node, ast.ClassDef)]
@@ -161,11 +161,11 @@ def _remedies(server: Scope, transport: Scope) -> Mapping[str, list[str]]:
 def _calls(tree: ast.Module) -> Iterator[tuple[ast.FunctionDef | None, ast.Call]]:
     """Yield all calls, each with the innermost function around it."""
     inside: dict[ast.Call, ast.FunctionDef | None] = {}
-    for node in ast.walk(tree):
+    for node in all_nodes(tree):
         if isinstance(node, ast.Call):
             inside.setdefault(node, None)
         if isinstance(node, ast.FunctionDef):
-            inside |= {call: node for call in ast.walk(node) if isinstance(call, ast.Call)}
+            inside |= {call: node for call in all_nodes(node) if isinstance(call, ast.Call)}
     yield from ((function, call) for call, function in inside.items())
 
 

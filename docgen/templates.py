@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import itertools
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["BLANK", "Module", "Scope", "read_module"]
+__all__ = ["BLANK", "Module", "Scope", "all_nodes", "read_module"]
 
 BLANK = "…"
 _MOST = 12
@@ -45,7 +46,7 @@ def read_module(name: str, text: str) -> Module:
     """Parse a module."""
     tree = ast.parse(text)
     functions: dict[str, list[Function]] = {}
-    for node in ast.walk(tree):
+    for node in all_nodes(tree):
         if isinstance(node, Function):
             functions.setdefault(node.name, []).append(node)
     bodies: list[ast.Module | ast.ClassDef] = [tree]
@@ -147,7 +148,7 @@ class Scope:
             if name in (names := [argument.arg for argument in self.function.args.args]):
                 yield from self._passed(name, names)
                 return
-            outer = _around(self.module.tree, self.function)
+            outer = _functions(self.module.tree).get(self.function)
             if outer is not None:
                 yield from replace(self, function=outer)._named(node)  # noqa: SLF001  # one of its own
                 return
@@ -203,7 +204,7 @@ class Scope:
         functions = self.module.functions.get(name, ())
         has_value = False
         for function in functions if self.depth <= _DEEPEST else ():
-            for node in ast.walk(function):
+            for node in all_nodes(function):
                 if isinstance(node, ast.Return) and node.value is not None:
                     has_value = True
                     yield from self._deeper(function, f"{name}()").texts(node.value)
@@ -220,7 +221,7 @@ def _is_empty(value: ast.expr) -> bool:
 
 
 def _attributes(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
-    for node in ast.walk(tree):
+    for node in all_nodes(tree):
         match node:
             case ast.ClassDef(body=body):
                 for statement in body:
@@ -245,14 +246,20 @@ def _assigned(statement: ast.stmt) -> Iterator[tuple[ast.Name, ast.expr]]:
                     yield one, its_value
 
 
-def _around(tree: ast.Module, function: Function) -> Function | None:
-    """Return the innermost function that another stands in."""
-    outer = [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, Function) and node is not function and function in ast.walk(node)
-    ]
-    return outer[-1] if outer else None
+@cache
+def all_nodes(node: ast.AST) -> Sequence[ast.AST]:
+    """Return a node and all within it, what is nearer first."""
+    return tuple(ast.walk(node))
+
+
+@cache
+def _functions(tree: ast.Module) -> Mapping[ast.AST, Function]:
+    """Return the innermost function around each node that is in one."""
+    around: dict[ast.AST, Function] = {}
+    for function in all_nodes(tree):
+        if isinstance(function, Function):
+            around.update(dict.fromkeys(all_nodes(function)[1:], function))
+    return around
 
 
 def _reaching(function: Function, name: ast.Name) -> list[ast.expr]:
@@ -263,11 +270,7 @@ def _reaching(function: Function, name: ast.Name) -> list[ast.expr]:
         for target, value in _assigned(statement)
         if target.id == name.id and statement.lineno < name.lineno
     ]
-    around = {
-        block
-        for statement, block in _statements(function)
-        if any(child is name for child in ast.walk(statement))
-    }
+    around = {block for statement, block in _statements(function) if name in all_nodes(statement)}
     values = []
     for value, block in reversed(before):
         values.append(value)
@@ -290,9 +293,7 @@ def _statements(node: ast.AST) -> Iterator[tuple[ast.stmt, Block]]:
 
 
 def _calls(tree: ast.Module, name: str) -> Iterator[tuple[Function | None, ast.Call]]:
-    functions = [node for node in ast.walk(tree) if isinstance(node, Function)]
-    for node in ast.walk(tree):
+    for node in all_nodes(tree):
         match node:
             case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called)) if called == name:
-                around = [one for one in functions if node in ast.walk(one)]
-                yield (around[-1] if around else None), node
+                yield _functions(tree).get(node), node

@@ -8,7 +8,7 @@ import re
 import signal
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 pytest_plugins = ["pytester"]
-# The workers of these tests need what those of the runs within them need.
-pytest_xdist_setupnodes = worker_forks.pytest_xdist_setupnodes
-
 # A shell starts what it runs in the background with SIGINT ignored, which all processes that tests
 # start would inherit; those that tests interrupt have to be as on a terminal.
 if (
@@ -57,6 +54,12 @@ def pytest_configure(config: pytest.Config) -> None:
     text = "every_mode: each case is run in all modes of distribution, not the first alone"
     config.addinivalue_line("markers", text)
     config.addinivalue_line("markers", "slow: left out of a contributor's quick run")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
+    """Collect these tests once for all workers."""
+    worker_forks.fork_from_collected(config, specs)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -124,11 +127,17 @@ def mode(request: pytest.FixtureRequest) -> tuple[str, ...]:
     return MODES[request.param]
 
 
+def pytest_collection_finish() -> None:
+    """Collect no garbage among what is imported and collected: it stays to the end."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def preloaded() -> None:
     """Import what pytester would forget: all that is first imported inside one of its runs."""
     worker_forks.preload()
-    # What is imported and collected stays to the end; to go through it takes a fifth of each run.
+    # To go through it takes a fifth of each run.
     gc.collect()
     gc.freeze()
 

@@ -285,8 +285,7 @@ def test_what_got_worse_leads_to_its_row(browser: Browser, thousand: Path) -> No
             assert page.evaluate("document.activeElement.dataset.row") == "903"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [375, 1920])
+@pytest.mark.parametrize(("width", "scheme"), [(375, "dark"), (1920, "light")])
 @pytest.mark.parametrize("has_conversations", [False, True], ids=["mixed", "conversations"])
 def test_it_can_be_used_by_all(
     tmp_path: Path, browser: Browser, width: int, scheme: Scheme, *, has_conversations: bool

@@ -5,19 +5,27 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from tests.support import worker_forks
 from tests.unit.storage.test_results_reader import SMALLEST
 
 if TYPE_CHECKING:
-    import signal
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 SUITE = "test_a.py::test_a"
+
+CODE = """
+import os, sys
+from pytest_llmjudge.cli import main
+print(os.getpid(), flush=True)
+sys.exit(main())
+"""
+"""What a process of a page does; its first line says which process it is."""
 
 
 def record(number: int, response: str | None, **fields: object) -> dict[str, Any]:
@@ -76,6 +84,7 @@ class PageProcess:
         self.lines: list[str] = []
         self.address = ""
         assert process.stdout is not None
+        self._number = int(process.stdout.readline())
         for line in process.stdout:
             self.lines.append(line.rstrip("\n"))
             match = re.match(rf"{verb} at (http://127\.0\.0\.1:\d+/)", line)
@@ -87,9 +96,16 @@ class PageProcess:
 
     def end(self, number: signal.Signals) -> tuple[int, list[str], str]:
         """Send a signal; return the status, the lines after the address, and standard error."""
-        self._process.send_signal(number)
+        os.kill(self._number, number)
         out, problem = self._process.communicate(timeout=60)
-        return self._process.returncode, out.splitlines(), problem
+        # It comes as a byte, where the process was forked.
+        status = (self._process.returncode + 128) % 256 - 128
+        return status, out.splitlines(), problem
+
+    def kill(self) -> None:
+        """End it, if it has not ended."""
+        if self._process.poll() is None:
+            self.end(signal.SIGKILL)
 
 
 @contextmanager
@@ -109,17 +125,15 @@ def labelling(folder: Path, *arguments: str) -> Iterator[PageProcess]:
 
 @contextmanager
 def _running(folder: Path, verb: str, *arguments: str) -> Iterator[PageProcess]:
-    code = "import sys; from pytest_llmjudge.cli import main; sys.exit(main())"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen(
-        [sys.executable, "-c", code, verb, *arguments],
+        worker_forks.python(CODE, verb, *arguments),
         cwd=folder,
-        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
+        server = PageProcess(process, verb)
         try:
-            yield PageProcess(process, verb)
+            yield server
         finally:
-            process.kill()
+            server.kill()

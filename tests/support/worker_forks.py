@@ -2,8 +2,9 @@
 
 ``pytest_xdist_setupnodes`` has a run start ``fork_client.py`` where it would start Python, and
 ``command`` has a shell do so. It hands its files, folder and environment to the process that runs
-this module as a program, which forks; then it waits for what was forked. The workers of a run of
-these tests are forked so, and all that is forked in its tests is forked from the same process.
+this module as a program, which forks; then it waits for what was forked. All that is forked in these
+tests is forked from the same process. Their own workers are forked from another one, forked from the
+first, which has imported all of the tests: ``fork_from_collected``.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 OTHERS = ("hypothesispytest", "anyio", "html", "html_fixtures", "metadata", "pytest_reportlog")
 """Plugins that are not ours, which take seconds to import."""
@@ -62,6 +63,9 @@ CLIENT = Path(__file__).with_name("fork_client.py")
 
 RUN = "import __main__; __main__.run()"
 """What a process that is forked for a run of pytest does; its arguments come before it."""
+
+COLLECT = "import __main__; __main__.collect()"
+"""What a process does from which the workers of these tests are forked, likewise."""
 
 ADDRESS = "WORKER_FORKS"
 """Environment variable with the address of the process that forks, for runs within a run."""
@@ -94,16 +98,40 @@ def _keep_metadata() -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(specs: list[Any]) -> None:
     """Have each worker that would be a new Python process be forked instead."""
+    _fork(specs, _client)
+
+
+def fork_from_collected(config: pytest.Config, specs: list[Any]) -> None:
+    """Fork each worker from a process that has imported the tests of a run, not each for itself.
+
+    To rewrite their assertions and to import what they need takes most of a worker's collection.
+    """
+    arguments = [f"-m{config.option.markexpr}", *config.args]
+    _fork(specs, lambda: _client_of(_started(python(COLLECT, *arguments))))
+
+
+def _fork(specs: list[Any], client: Callable[[], list[str]]) -> None:
     if sys.platform == "linux":
+        python = shlex.join(client())
         for spec in specs:
-            spec.python = shlex.join(_client())
+            spec.python = python
 
 
 def command(arguments: Sequence[str]) -> list[str]:
     """Return the command of a run in a process of its own; its workers are forked too."""
     if sys.platform != "linux":
         return [sys.executable, "-m", "pytest", *arguments]
-    return [*_client(), *arguments, RUN]
+    return python(RUN, *arguments)
+
+
+def python(code: str, *arguments: str) -> list[str]:
+    """Return the command of code in a process of its own, which has the imports.
+
+    The process of the command is another one: no signal to it reaches the code.
+    """
+    if sys.platform != "linux":
+        return [sys.executable, "-c", code, *arguments]
+    return [*_client(), *arguments, code]
 
 
 def run() -> None:
@@ -113,17 +141,29 @@ def run() -> None:
     sys.exit(pytest.main(plugins=[sys.modules[__name__]]))
 
 
+def collect() -> None:
+    """Import the tests that the arguments name, and serve requests as the first process does."""
+    with contextlib.redirect_stdout(sys.stderr):
+        pytest.main(["--collect-only", "-qq", "-n0", "-pno:cacheprovider", *sys.argv[1:]])
+    _serve(tempfile.mkdtemp())
+
+
 def _client() -> list[str]:
     if ADDRESS not in os.environ:
-        os.environ[ADDRESS] = _start()
+        os.environ[ADDRESS] = _started([sys.executable, __file__])
+    return _client_of(os.environ[ADDRESS])
+
+
+def _client_of(address: str) -> list[str]:
     # -I and -S: it needs none of the packages, and is started for each process.
-    return [sys.executable, "-I", "-S", str(CLIENT), os.environ[ADDRESS]]
+    return [sys.executable, "-I", "-S", str(CLIENT), address]
 
 
-def _start() -> str:
+def _started(arguments: Sequence[str]) -> str:
+    """Start a process that serves requests, and return where they go."""
     pipe = subprocess.PIPE
     process = subprocess.Popen(
-        [sys.executable, __file__], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
+        arguments, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
     )
     # At the end of its input it ends.
     atexit.register(process.communicate)
@@ -204,15 +244,21 @@ def _import_all(folder: str) -> None:
             ["--collect-only", "-pno:cacheprovider", *others, f"--rootdir={folder}", folder]
         )
     preload()
-    gc.collect()
-    gc.freeze()
 
 
 def main() -> None:
-    """Say where requests go, and serve them until standard input ends."""
+    """Import what all runs need, and serve requests."""
     sys.path.pop(0)
     folder = tempfile.mkdtemp()
     _import_all(folder)
+    _serve(folder)
+
+
+def _serve(folder: str) -> None:
+    """Say where requests go, and serve them until standard input ends."""
+    # What is imported stays: to go through it in a forked process would copy it.
+    gc.collect()
+    gc.freeze()
     address = f"{folder}/forks"
     forks = _Forks(address)
     sys.stdout.write(f"{address}\n")

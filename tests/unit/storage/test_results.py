@@ -21,7 +21,7 @@ from pytest_llmjudge.storage.files import write_text
 from pytest_llmjudge.storage.results import write_results
 from tests.support.saved import read_results
 
-KILLS = 50
+KILLS = 20
 
 
 def run_of(number: int, **more: object) -> RunResult:
@@ -56,7 +56,7 @@ def run_of(number: int, **more: object) -> RunResult:
 
 @pytest.mark.slow
 def test_a_kill_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
-    """At 50 random moments: a whole file each time, of one run alone."""
+    """At 20 random moments: a whole file each time, of one run alone."""
     code = "import sys; from tests.unit.storage.test_results import kill_writers; kill_writers()"
     # In a process of its own: a fork of one that has threads is no fair trial.
     done = subprocess.run(
@@ -80,7 +80,7 @@ def _with_tests() -> dict[str, str]:
 
 
 def kill_writers() -> None:
-    """Kill 50 processes that write one file after the other; print what was there each time."""
+    """Kill 20 processes that write one file after the other; print what was there each time."""
     path, lots = Path("results.json"), random.Random(5)  # noqa: S311  # moments, not secrets
     write_results(path, results_document(run_of(0), "0.1.0"))
     seen, whole = set(), 0
