@@ -184,18 +184,22 @@ def test_runs_that_are_stopped(project: Project, machines: Machines) -> None:
     long_suite(project)
     project.write("conftest.py", WATCHED)
     made = [0]
-    for how in ((signal.SIGINT,), (signal.SIGINT, signal.SIGINT), (signal.SIGKILL,)):
+    for how, times, status in (
+        (signal.SIGINT, 1, 2),
+        (signal.SIGINT, 2, 2),
+        (signal.SIGKILL, 1, -signal.SIGKILL),
+    ):
         with started(project) as run:
             until(lambda: kept(project) > made[-1] + 10 or run.poll() is not None)
             assert run.poll() is None, run.communicate()[0].decode()
             assert actors()
-            for number in how:
-                os.killpg(run.pid, number)
+            for _ in range(times):
+                os.killpg(run.pid, how)
                 time.sleep(0.1)
             run.communicate()
         made.append(kept(project))
 
-        assert run.returncode == (-how[0] if how[0] == signal.SIGKILL else 2)
+        assert run.returncode == status
         until(lambda: not actors())
     assert made[-1] < COUNT
     result = project.run_subprocess("--llm-judge-ray=auto", *LONG)
