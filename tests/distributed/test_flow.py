@@ -173,9 +173,10 @@ def test_a_ray_of_the_runs_own(tiny: Project, monkeypatch: pytest.MonkeyPatch) -
         _, lines = results_of(tiny, *JUDGED[:2], "--llm-judge-ray=local", "-n", "2")
 
         assert lines[0].startswith("llm-judge: Ray (local): 1 actor on 1 node, ")
-        (own,) = (tiny.path / "folders.txt").read_text("utf-8").split()
-        assert not Path(own).exists()
-        until(lambda: not processes_with(own))
+        own = (tiny.path / "folders.txt").read_text("utf-8").split()
+        assert own
+        assert not any(Path(name).exists() for name in own)
+        until(lambda: not any(map(processes_with, own)))
 
 
 def test_runs_that_are_stopped(project: Project, machines: Machines) -> None:
