@@ -185,10 +185,11 @@ def test_runs_that_are_stopped(project: Project, machines: Machines) -> None:
     long_suite(project)
     project.write("conftest.py", WATCHED)
     made = [0]
-    for how, times, status in (
-        (signal.SIGINT, 1, 2),
-        (signal.SIGINT, 2, 2),
-        (signal.SIGKILL, 1, -signal.SIGKILL),
+    for how, times, statuses in (
+        (signal.SIGINT, 1, {2}),
+        # The second may come when pytest itself is over.
+        (signal.SIGINT, 2, {2, -signal.SIGINT}),
+        (signal.SIGKILL, 1, {-signal.SIGKILL}),
     ):
         with started(project) as run:
             until(lambda: kept(project) > made[-1] + 10 or run.poll() is not None)
@@ -200,7 +201,7 @@ def test_runs_that_are_stopped(project: Project, machines: Machines) -> None:
             run.communicate()
         made.append(kept(project))
 
-        assert run.returncode == status
+        assert run.returncode in statuses
         until(lambda: not actors())
     assert made[-1] < COUNT
     result = project.run_subprocess("--llm-judge-ray=auto", *LONG)
