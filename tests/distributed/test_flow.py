@@ -20,6 +20,7 @@ import pytest
 from pytest_llmjudge.generation.families.gpt2.model import GPTConfig
 from tests.support.project import Project, records
 from tests.support.ray_cluster import SmallCluster, until
+from tests.unit.generation.hugging import warm_up
 from tests.unit.generation.judges import save_judge
 from tests.unit.generation.tiny import VOCABULARY, save_model
 
@@ -104,6 +105,12 @@ def machines(small: Machines, monkeypatch: pytest.MonkeyPatch) -> Machines:
     """A cluster that runs with ``--llm-judge-ray=auto`` are on."""
     monkeypatch.setenv("RAY_ADDRESS", small.cluster.address)
     return small
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Have everything imported: pytester forgets what its runs import, and torch minds that."""
+    warm_up(tmp_path_factory.mktemp("warm"))
 
 
 @pytest.fixture
