@@ -7,36 +7,33 @@ import os
 import signal
 import sqlite3
 import subprocess
+import tempfile
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from ray.cluster_utils import Cluster
 
 from pytest_llmjudge.generation.families.gpt2.model import GPTConfig
 from tests.support.project import Project, records
+from tests.support.ray_cluster import SmallCluster, until
 from tests.unit.generation.hugging import warm_up
 from tests.unit.generation.judges import save_judge
 from tests.unit.generation.tiny import VOCABULARY, save_model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 REPO = Path(__file__).parents[2]
 CONFIG = GPTConfig(
     VOCABULARY, context_length=1024, emb_dim=64, n_heads=1, n_layers=2, qkv_bias=True
 )
 REPORT = "--llm-judge-report=results.json"
-CORES = 4
-"""That Ray is told of, on however many there are."""
-SUITES = f"""
+EXAMS = f"""
 import pytest
-
-@pytest.mark.llm_judge("data.json", min_average=0)
-def test_texts(verdict): pass
 
 @pytest.mark.llm_loss("data.json", max_perplexity=1e9)
 def test_losses(loss): pass
@@ -47,6 +44,14 @@ def test_choices(choice): pass
 @pytest.mark.llm_mmlu({str(REPO / "example_suite" / "mmlu")!r}, shots=1, min_accuracy=0)
 def test_mmlu(mmlu_result): pass
 """
+TEXTS = """
+import pytest
+
+@pytest.mark.llm_judge("data.json", min_average=0)
+def test_texts(verdict): pass
+"""
+ONE_THREAD = "import torch\ntorch.set_num_threads(1)\n"
+"""A conftest by which a run without Ray has as many threads as an actor with one core."""
 WATCHED = """
 from pytest_llmjudge.generation.cluster.model import ClusterModel
 
@@ -60,24 +65,46 @@ def stream_whole(model, prompts, *arguments, **options):
 ClusterModel.stream_whole = stream_whole
 """
 """A conftest that notes how many prompts actors are asked."""
+FOLDERS = """
+import tempfile
+from pathlib import Path
+
+def pytest_runtest_logreport():
+    found = Path(tempfile.gettempdir()).glob("llmjudge-ray-*")
+    Path("folders.txt").write_text(" ".join(map(str, found)))
+"""
+"""A conftest that notes the folders of a Ray of the run's own while it is there."""
 COUNT = 200
 """Records of a run that is stopped half way."""
 
 
+@dataclass
+class Machines:
+    """A cluster that belongs to no run, whose nodes have one core each."""
+
+    cluster: SmallCluster
+
+    def have(self, count: int) -> None:
+        """Have so many nodes."""
+        while len(self.cluster.nodes) + 1 < count:
+            self.cluster.nodes.append(self.cluster.add())
+        while len(self.cluster.nodes) + 1 > count:
+            self.cluster.kill(self.cluster.nodes.pop())
+        self.cluster.settle()
+
+
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """A cluster of one node, which belongs to no run."""
-    head = {"num_cpus": CORES, "object_store_memory": 80_000_000, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    yield cluster
-    cluster.shutdown()
+def small() -> Iterator[Machines]:
+    cluster = SmallCluster(1, cpus=1, is_whole=False)
+    yield Machines(cluster)
+    cluster.close()
 
 
 @pytest.fixture
-def on_ray(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[str]]:
-    """Options for a run on so many actors of the cluster."""
-    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
-    return lambda actors: ["--llm-judge-ray=auto", f"--llm-judge-ray-cpus={CORES // actors}"]
+def machines(small: Machines, monkeypatch: pytest.MonkeyPatch) -> Machines:
+    """A cluster that runs with ``--llm-judge-ray=auto`` are on."""
+    monkeypatch.setenv("RAY_ADDRESS", small.cluster.address)
+    return small
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -87,34 +114,21 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture
-def suites(project: Project) -> Project:
-    """Texts that a judge in files scores, losses, choices and MMLU of a tiny model."""
+def tiny(project: Project) -> Project:
+    """A tiny model, and a judge in files."""
     save_model(project.path / "model.pth", CONFIG)
     save_judge(project.path / "judge")
     project.write("data.json", records(9))
-    rows = [
-        {
-            "id": f"q{at}",
-            "question": f"What is {at}?",
-            "choices": ["one", "two", f"{at}"],
-            "answer": 2,
-        }
-        for at in range(9)
-    ]
-    project.write("questions.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
-    project.write("test_suites.py", SUITES)
     return project
 
 
 OPTIONS = (
-    "--llm-judge-model=local:judge",
-    "--llm-judge-ask=weighted",
     "--llm-judge-checkpoint=model.pth",
     "--llm-judge-max-new-tokens=24",
-    "--llm-judge-explain=2",
     "--llm-judge-cache=off",
     REPORT,
 )
+JUDGED = ("--llm-judge-model=local:judge", "--llm-judge-ask=weighted", "--llm-judge-explain=2")
 
 
 def results_of(project: Project, *arguments: str) -> tuple[dict[str, Any], list[str]]:
@@ -125,94 +139,99 @@ def results_of(project: Project, *arguments: str) -> tuple[dict[str, Any], list[
     return project.results(), [line for line in result.outlines if line.startswith(starts)]
 
 
-@pytest.mark.parametrize(
-    ("actors", "mode"),
-    [(1, ()), (2, ()), (4, ()), (2, ("-n", "2"))],
-    ids=["one", "two", "four", "xdist"],
-)
-def test_results_are_those_of_one_process(
-    suites: Project,
-    on_ray: Callable[[int], list[str]],
-    actors: int,
-    mode: tuple[str, ...],
-) -> None:
+def test_results_are_those_of_one_process(tiny: Project, machines: Machines) -> None:
     """Texts, scores, losses, choices and MMLU's predictions, to the byte, with as many threads."""
-    threads = CORES // actors
-    suites.write("conftest.py", f"import torch\ntorch.set_num_threads({threads})\n")
-    expected, lines = results_of(suites)
-    assert not lines
-
-    results, lines = results_of(suites, *on_ray(actors), *mode)
-
-    assert list(differences(expected, results)) == []
-    counted = "1 actor" if actors == 1 else f"{actors} actors"
-    assert lines[0].startswith(f"llm-judge: Ray (auto): {counted} on 1 node, {threads} core")
-    assert lines[1:] == [
-        f"llm-judge: {name} is read at its path on all nodes"
-        for name in ("local:judge", "model.pth")
+    rows = [
+        {
+            "id": f"q{at}",
+            "question": f"What is {at}?",
+            "choices": ["one", "two", f"{at}"],
+            "answer": 2,
+        }
+        for at in range(9)
     ]
+    tiny.write("questions.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
+    tiny.write("conftest.py", ONE_THREAD)
+    tiny.write("test_exams.py", EXAMS)
+    tiny.write("test_texts.py", TEXTS)
+    expected, lines = results_of(tiny, *JUDGED)
+    assert not lines
+    for actors, mode in ((1, ()), (2, ("-n", "2")), (4, ())):
+        machines.have(actors)
+
+        results, lines = results_of(tiny, *JUDGED, "--llm-judge-ray=auto", *mode)
+
+        assert list(differences(expected, results)) == []
+        counted = "1 actor on 1 node" if actors == 1 else f"{actors} actors on {actors} nodes"
+        assert lines[0].startswith(f"llm-judge: Ray (auto): {counted}, 1 core an actor")
+        assert lines[1:] == [
+            f"llm-judge: {name} is read at its path on all nodes"
+            for name in ("local:judge", "model.pth")
+        ]
 
 
-def test_a_ray_of_the_runs_own(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is started, named in the head of the run, and ended with its processes and files."""
-    monkeypatch.setenv("TMPDIR", str(project.path))
-    save_model(project.path / "model.pth", CONFIG)
-    project.suite(records(3), 'checkpoint="model.pth", min_score=0')
-    result = project.run_subprocess("--llm-judge-ray=local", "--llm-judge-max-new-tokens=4")
+def test_a_ray_of_the_runs_own(tiny: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With workers and a judge in files: it is named in the head, and ends with all that it left."""
+    tiny.write("test_texts.py", TEXTS)
+    tiny.write("conftest.py", FOLDERS)
+    # A folder of pytest's is too long for the names of sockets.
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        _, lines = results_of(tiny, *JUDGED[:2], "--llm-judge-ray=local", "-n", "2")
 
-    result.assert_outcomes(passed=4)
-    result.stdout.fnmatch_lines(["llm-judge: Ray (local): * on 1 node, *"])
-    assert not list(project.path.glob("llmjudge-ray-*"))
-    assert eventually(lambda: not processes_with(f"{project.path}/llmjudge-ray-"))
+        assert lines[0].startswith("llm-judge: Ray (local): 1 actor on 1 node, ")
+        own = (tiny.path / "folders.txt").read_text("utf-8").split()
+        assert own
+        assert not any(Path(name).exists() for name in own)
+        until(lambda: not any(map(processes_with, own)))
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill", "interrupt"])
-def test_a_run_that_is_stopped(
-    project: Project,
-    on_ray: Callable[[int], list[str]],
-    how: signal.Signals,
-) -> None:
-    """Its actors end, and the next run asks only what is missing."""
+def test_runs_that_are_stopped(project: Project, machines: Machines) -> None:
+    """Their actors end, and the next run asks only what is missing."""
+    machines.have(1)
     long_suite(project)
     project.write("conftest.py", WATCHED)
-    command = project.command(*on_ray(2), *LONG)
-    # In a group of its own, as on a terminal, where Ctrl-C reaches all processes of a group.
-    with subprocess.Popen(
-        command, cwd=project.path, stdout=subprocess.PIPE, start_new_session=True
-    ) as run:
-        assert eventually(lambda: kept(project) > 10 or run.poll() is not None)
-        assert run.poll() is None, run.communicate()[0].decode()
-        assert actors()
-        os.killpg(run.pid, how)
-        run.communicate(timeout=60)
-    made = kept(project)
+    made = [0]
+    for how, times, statuses in (
+        (signal.SIGINT, 1, {2}),
+        # The second may come when pytest itself is over.
+        (signal.SIGINT, 2, {2, -signal.SIGINT}),
+        (signal.SIGKILL, 1, {-signal.SIGKILL}),
+    ):
+        with started(project) as run:
+            until(lambda: kept(project) > made[-1] + 10 or run.poll() is not None)
+            assert run.poll() is None, run.communicate()[0].decode()
+            assert actors()
+            for _ in range(times):
+                os.killpg(run.pid, how)
+                time.sleep(0.1)
+            run.communicate()
+        made.append(kept(project))
 
-    assert made < COUNT
-    assert run.returncode == (2 if how == signal.SIGINT else -how)
-    assert eventually(lambda: not actors())
-    result = project.run_subprocess(*on_ray(2), *LONG)
+        assert run.returncode in statuses
+        until(lambda: not actors())
+    assert made[-1] < COUNT
+    result = project.run_subprocess("--llm-judge-ray=auto", *LONG)
     result.assert_outcomes(passed=COUNT + 1)
     asked = (project.path / "asked.log").read_text(encoding="ascii").split()
-    assert [int(number) for number in asked] == [COUNT, COUNT - made]
+    assert [int(number) for number in asked] == [COUNT - before for before in made]
 
 
-def test_a_node_that_dies(
-    project: Project, cluster: Cluster, on_ray: Callable[[int], list[str]]
-) -> None:
-    """What it had is sent to others, and the results are those of a run without Ray."""
+def test_a_node_that_dies_and_one_that_joins(project: Project, machines: Machines) -> None:
+    """What the first had is sent to others, and the results are those of a run without Ray."""
+    machines.have(3)
     long_suite(project)
+    project.write("conftest.py", ONE_THREAD)
     project.run_subprocess(*LONG, "--llm-judge-cache=off").assert_outcomes(passed=COUNT + 1)
     expected = project.results()
-    node = cluster.add_node(num_cpus=CORES, object_store_memory=80_000_000)
-    with subprocess.Popen(
-        project.command(*on_ray(1), *LONG), cwd=project.path, stdout=subprocess.PIPE
-    ) as run:
-        assert eventually(lambda: kept(project) > 10)
-        cluster.remove_node(node, allow_graceful=False)
-        output = run.communicate(timeout=120)[0].decode()
+    with started(project) as run:
+        until(lambda: kept(project) > 10 or run.poll() is not None)
+        machines.cluster.kill(machines.cluster.nodes.pop())
+        machines.have(3)
+        output = run.communicate()[0].decode()
 
     assert run.returncode == 0, output
-    assert "2 actors on 2 nodes" in output
+    assert "3 actors on 3 nodes" in output
     assert project.results() == expected
 
 
@@ -223,6 +242,20 @@ def long_suite(project: Project) -> None:
     """Write a suite that takes some seconds."""
     save_model(project.path / "model.pth", CONFIG)
     project.suite(records(COUNT), "min_score=0")
+
+
+@contextmanager
+def started(project: Project) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a run of the long suite, which does not outlive its test."""
+    command = project.command("--llm-judge-ray=auto", *LONG)
+    # In a group of its own, as on a terminal, where Ctrl-C reaches all processes of a group.
+    with subprocess.Popen(
+        command, cwd=project.path, stdout=subprocess.PIPE, start_new_session=True
+    ) as run:
+        try:
+            yield run
+        finally:
+            run.kill()
 
 
 def kept(project: Project) -> int:
@@ -237,16 +270,6 @@ def kept(project: Project) -> int:
             count = 0
     connection.close()
     return int(count)
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 120) -> bool:
-    """Wait until something holds."""
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def differences(one: object, other: object, path: str = "") -> Iterator[str]:
