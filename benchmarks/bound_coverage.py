@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, special, stats
 
-from pytest_llmjudge.bounds import mean_bounds, records_to_tell
+from pytest_llmjudge.stats.bounds import mean_bounds, records_to_tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -85,7 +85,7 @@ def write_projects(folder: Path, count: int, *, messages: bool) -> tuple[Path, P
     (ours / "data.json").write_text(json.dumps(values), encoding="utf-8")
     (ours / "test_suite.py").write_text(OURS, encoding="utf-8")
 
-    from pytest_llmjudge.records import load_records
+    from pytest_llmjudge.records.loading import load_records
 
     ids = [record.id for record in load_records(ours / "data.json")]
     (plain / "ids.json").write_text(json.dumps([*ids, "average"]), encoding="utf-8")

@@ -39,10 +39,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from pytest_llmjudge.corrected_change import LabelledPair, people_change
-from pytest_llmjudge.correction import corrected_mean, published_interval
 from pytest_llmjudge.scoring import parse_integer, weigh
-from pytest_llmjudge.stats import mean_interval
+from pytest_llmjudge.stats.basics import mean_interval
+from pytest_llmjudge.stats.corrected_change import LabelledPair, people_change
+from pytest_llmjudge.stats.correction import corrected_mean, published_interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

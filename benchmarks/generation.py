@@ -33,7 +33,7 @@ from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
 from pytest_llmjudge.generation.engine.scheduler import decode
 from pytest_llmjudge.generation.families.decoder import causal_attends
 from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
-from pytest_llmjudge.prompts import instruction_prompt
+from pytest_llmjudge.records.prompts import instruction_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

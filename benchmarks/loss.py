@@ -27,7 +27,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from pytest_llmjudge.data import Context, Record
 from pytest_llmjudge.generation.engine.model import TorchModel
-from pytest_llmjudge.prompts import instruction_prompt
+from pytest_llmjudge.records.prompts import instruction_prompt
 
 EXAMPLE = Path(__file__).parent.parent / "checkpoints" / "example.pth"
 BATCH = 8

@@ -39,7 +39,7 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from pytest_llmjudge.accuracy import best
+from pytest_llmjudge.decisions.accuracy import best
 from pytest_llmjudge.generation.engine.loglikelihood import score_contexts
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel
 from pytest_llmjudge.kinds.mmlu_run import alike

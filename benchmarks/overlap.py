@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.overlap import THRESHOLD, find_matches, grams, normalised
+from pytest_llmjudge.records.overlap import THRESHOLD, find_matches, grams, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,8 +16,8 @@ from sacrebleu.metrics.chrf import CHRF
 
 from example_suite.train import RECORDS, WEIGHTS
 from pytest_llmjudge.generation.engine.model import TorchModel
-from pytest_llmjudge.prompts import clean_response, instruction_prompt
-from pytest_llmjudge.records import load_records
+from pytest_llmjudge.records.loading import load_records
+from pytest_llmjudge.records.prompts import clean_response, instruction_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -26,7 +26,7 @@ from pytest_llmjudge.data import Record
 from pytest_llmjudge.generation.families.decoder import Attend, causal
 from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
 from pytest_llmjudge.generation.tokenizers.byte_pairs import load_ranks
-from pytest_llmjudge.prompts import instruction_prompt
+from pytest_llmjudge.records.prompts import instruction_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,22 +19,22 @@ from pytest_llmjudge.cli.overlap import add_overlap
 from pytest_llmjudge.cli.rate import add_rate
 from pytest_llmjudge.cli.report import add_report
 from pytest_llmjudge.cli.vote import add_vote
-from pytest_llmjudge.comparison import compare
 from pytest_llmjudge.data import Rule
 from pytest_llmjudge.data.comparison import NO_DROP, NOT_WORSE, POINTS, SIGNIFICANCE, WARN
+from pytest_llmjudge.decisions.comparison import compare
+from pytest_llmjudge.decisions.gates import Decision, decide_baseline
+from pytest_llmjudge.decisions.matching import match_suites
+from pytest_llmjudge.decisions.parity import compare_texts
+from pytest_llmjudge.decisions.rules import check_margin
+from pytest_llmjudge.decisions.sample_size import reach_under
 from pytest_llmjudge.errors import BaselineError, LlmJudgeError, PeopleFileError, SettingsError
-from pytest_llmjudge.gates import Decision, decide_baseline
-from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.kinds import all_kinds, compared_kinds
 from pytest_llmjudge.kinds.plain import plain_comparison
-from pytest_llmjudge.matching import match_suites
-from pytest_llmjudge.parity import compare_texts
 from pytest_llmjudge.reporting.comparison import comparison_text
 from pytest_llmjudge.reporting.markdown import comparisons_markdown
 from pytest_llmjudge.reporting.power import power_lines
-from pytest_llmjudge.rules import check_margin
-from pytest_llmjudge.sample_size import reach_under
-from pytest_llmjudge.stats import POWER
+from pytest_llmjudge.stats.basics import POWER
+from pytest_llmjudge.stats.groups import group_numbers
 from pytest_llmjudge.storage.results_reader import SavedRun, read_results
 from pytest_llmjudge.values import (
     parse_alpha,
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_llmjudge.data import Comparison, Measure, Reach
-    from pytest_llmjudge.parity import Parity
+    from pytest_llmjudge.decisions.parity import Parity
 
 __all__ = ["main", "make_parser"]
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge import __version__
 from pytest_llmjudge.cli.output import print_json, print_text
+from pytest_llmjudge.decisions.history import BY_CREATED, BY_NAME, in_order, make_history
 from pytest_llmjudge.errors import BaselineError, SettingsError
-from pytest_llmjudge.history import BY_CREATED, BY_NAME, in_order, make_history
 from pytest_llmjudge.kinds.history import read_run
 from pytest_llmjudge.storage.files import check_writable, write_text
 

@@ -59,8 +59,8 @@ def add_judges(commands: argparse._SubParsersAction[Parser]) -> None:
 
 def _judges(options: argparse.Namespace) -> int:
     # No other command waits for these imports.
-    from pytest_llmjudge.judge_choice import choose_judge
     from pytest_llmjudge.reporting.judges import judges_lines, judges_markdown
+    from pytest_llmjudge.stats.judge_choice import choose_judge
     from pytest_llmjudge.storage.judge_scores import read_judge_scores
 
     scores = read_judge_scores(options.labels, options.results, all_kinds(), options.suite)

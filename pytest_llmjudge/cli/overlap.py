@@ -58,9 +58,9 @@ def _overlap(options: argparse.Namespace) -> int:
     # No other command waits for these imports.
     from pytest_llmjudge.data import Criterion
     from pytest_llmjudge.kinds.overlap import overlap_text, plain_overlap
-    from pytest_llmjudge.records import load_records
-    from pytest_llmjudge.recordsfile import find_source
-    from pytest_llmjudge.training import find_overlap, is_same_data, read_training
+    from pytest_llmjudge.records.files import find_source
+    from pytest_llmjudge.records.loading import load_records
+    from pytest_llmjudge.records.training import find_overlap, is_same_data, read_training
 
     most = options.max_overlap
     most = None if most is None else parse_overlap("--max-overlap", most)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.cli.output import print_json, print_text
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.kinds import all_kinds
-from pytest_llmjudge.rating import RESAMPLES, START, rate
+from pytest_llmjudge.stats.rating import RESAMPLES, START, rate
 from pytest_llmjudge.values import parse_anchor, parse_resamples
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.cli.output import print_text
-from pytest_llmjudge.comparison import compare
+from pytest_llmjudge.decisions.comparison import compare
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.kinds import all_kinds, kind_named
 from pytest_llmjudge.kinds.base import CAUSE

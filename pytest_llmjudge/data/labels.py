@@ -19,13 +19,13 @@ class Label:
     Attributes:
         record: Id of the record.
         response_sha256: Of the response, in hex; see
-            :func:`~pytest_llmjudge.labels.response_digest`.
+            :func:`~pytest_llmjudge.stats.labels.response_digest`.
         score: 0 to 100.
         labeler: Name of the person.
         at: When, in ISO 8601.
         note: What the person wrote beside it; empty for nothing.
-        replaces: :func:`~pytest_llmjudge.labels.seal` of the same person's earlier label of the
-            response, which this one corrects; empty for none.
+        replaces: :func:`~pytest_llmjudge.stats.labels.seal` of the same person's earlier label
+            of the response, which this one corrects; empty for none.
     """
 
     record: str
@@ -50,8 +50,9 @@ class Design:
         suite: Node id of the test function.
         total: How many records the suite has.
         size: How many of them were drawn.
-        seed: Of :func:`~pytest_llmjudge.labels.draw`.
-        records: :func:`~pytest_llmjudge.labels.records_digest` of all records of the suite.
+        seed: Of :func:`~pytest_llmjudge.stats.labels.draw`.
+        records: :func:`~pytest_llmjudge.stats.labels.records_digest` of all records of the
+            suite.
     """
 
     suite: str

@@ -91,7 +91,7 @@ class Record:
         criteria: What responses are judged by, beside the reference where there is one.
         follow_ups: What is asked after the instruction, each once the one before is answered. A
             response to a record that has some is that of
-            :func:`~pytest_llmjudge.answers.join_answers`.
+            :func:`~pytest_llmjudge.records.answers.join_answers`.
         group: Of records that are not independent of each other, such as paraphrases of one
             question; ``None`` for one that is alone.
     """

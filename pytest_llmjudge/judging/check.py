@@ -7,10 +7,10 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from pytest_llmjudge.answers import answered_turns
 from pytest_llmjudge.data import Criterion, JudgeCheck
-from pytest_llmjudge.prompts import is_conversation
-from pytest_llmjudge.stats import auc, points
+from pytest_llmjudge.records.answers import answered_turns
+from pytest_llmjudge.records.prompts import is_conversation
+from pytest_llmjudge.stats.basics import auc, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.judging.quoting import ControlTokens, quote
-from pytest_llmjudge.prompts import instruction_prompt, is_conversation
+from pytest_llmjudge.records.prompts import instruction_prompt, is_conversation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

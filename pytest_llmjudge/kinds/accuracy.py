@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
-from pytest_llmjudge.accuracy import decide_share, share_of
 from pytest_llmjudge.data import Entry, Side
 from pytest_llmjudge.data.history import Figure
 from pytest_llmjudge.data.page import Term
 from pytest_llmjudge.data.summary import Statement
+from pytest_llmjudge.decisions.accuracy import decide_share, share_of
+from pytest_llmjudge.decisions.gates import Decision, unscored
+from pytest_llmjudge.decisions.rules import rule_of
 from pytest_llmjudge.errors import RecordsError, SettingsError, count_of, one_line, printable
-from pytest_llmjudge.gates import Decision, unscored
-from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.keys import content_of, make_key
 from pytest_llmjudge.kinds.accuracy_results import (
     ACCURACY,
@@ -44,8 +44,8 @@ from pytest_llmjudge.kinds.read_back import (
 )
 from pytest_llmjudge.kinds.records import RecordSuite, settled
 from pytest_llmjudge.questions.base import ExactQuestion
-from pytest_llmjudge.rules import rule_of
 from pytest_llmjudge.settings import BASELINE_KEYWORDS
+from pytest_llmjudge.stats.groups import group_numbers
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
 from pytest_llmjudge.storage.results_reader import saved_content
 from pytest_llmjudge.values import (
@@ -61,15 +61,15 @@ from pytest_llmjudge.values import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from pytest_llmjudge import suites
-    from pytest_llmjudge.accuracy import Share
     from pytest_llmjudge.data import Measure, Record, Rule
     from pytest_llmjudge.data.page import SuitePage
     from pytest_llmjudge.data.summary import Summary
+    from pytest_llmjudge.decisions.accuracy import Share
     from pytest_llmjudge.kinds.base import Gathered, Marked, Sample, Suite
     from pytest_llmjudge.pipeline import JudgeLike
     from pytest_llmjudge.questions.base import AnyQuestion
-    from pytest_llmjudge.recordsfile import Source
+    from pytest_llmjudge.records import suites
+    from pytest_llmjudge.records.files import Source
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.results_reader import SavedRun
 

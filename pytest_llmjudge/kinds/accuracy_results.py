@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_llmjudge.accuracy import share_of
-from pytest_llmjudge.groups import group_numbers
+from pytest_llmjudge.decisions.accuracy import share_of
 from pytest_llmjudge.kinds.overlap import rest_of
+from pytest_llmjudge.stats.groups import group_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_llmjudge.accuracy import Share
     from pytest_llmjudge.data import (
         CheckpointReference,
         Comparison,
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     )
     from pytest_llmjudge.data.page import Fact, Term
     from pytest_llmjudge.data.summary import Statement
+    from pytest_llmjudge.decisions.accuracy import Share
 
 __all__ = [
     "ACCURACY",

@@ -37,10 +37,10 @@ from pytest_llmjudge.kinds.summaries import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pytest_llmjudge.accuracy import Share
     from pytest_llmjudge.data import Entry, Rule
     from pytest_llmjudge.data.page import ChartData, Fact
     from pytest_llmjudge.data.summary import Breakdown, Names, Summary
+    from pytest_llmjudge.decisions.accuracy import Share
     from pytest_llmjudge.kinds.accuracy_results import (
         AccuracyResult,
         AnsweredRecord,

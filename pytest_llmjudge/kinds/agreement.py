@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data.comparison import INCONCLUSIVE
 from pytest_llmjudge.data.summary import NONE, Statement
-from pytest_llmjudge.gates import Decision
-from pytest_llmjudge.groups import in_groups
-from pytest_llmjudge.labels import LEAST_LABELS
-from pytest_llmjudge.stats import mean, points, spearman
+from pytest_llmjudge.decisions.gates import Decision
+from pytest_llmjudge.stats.basics import mean, points, spearman
+from pytest_llmjudge.stats.groups import in_groups
+from pytest_llmjudge.stats.labels import LEAST_LABELS
 from pytest_llmjudge.storage.consistent import differs
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data.page import PageTable
 from pytest_llmjudge.data.summary import MOST_PARTS, NONE, Breakdown, Part
+from pytest_llmjudge.decisions.gates import is_average_within_noise
 from pytest_llmjudge.errors import one_line
-from pytest_llmjudge.gates import is_average_within_noise
 from pytest_llmjudge.kinds.categories import CATEGORY, gate_of
 from pytest_llmjudge.kinds.parts import nouns_of
 from pytest_llmjudge.kinds.summaries import at_least, is_one
-from pytest_llmjudge.stats import mean, mean_interval
+from pytest_llmjudge.stats.basics import mean, mean_interval
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 from pytest_llmjudge.data import CheckpointReference, Rule
 from pytest_llmjudge.data.cases import SampleCase
 from pytest_llmjudge.data.page import SuitePage
-from pytest_llmjudge.gates import outcome_of
+from pytest_llmjudge.decisions.gates import outcome_of
 from pytest_llmjudge.storage.results_reader import saved_content
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     )
     from pytest_llmjudge.data.history import Figure
     from pytest_llmjudge.data.summary import Summary
+    from pytest_llmjudge.decisions.gates import Decision
     from pytest_llmjudge.errors import SettingsError
-    from pytest_llmjudge.gates import Decision
     from pytest_llmjudge.generation.base import Model
     from pytest_llmjudge.kinds.shared import Shared
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import CategoryResult
 from pytest_llmjudge.errors import SettingsError, one_line
-from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.kinds.base import AVERAGE
-from pytest_llmjudge.stats import mean, mean_interval
+from pytest_llmjudge.stats.basics import mean, mean_interval
+from pytest_llmjudge.stats.groups import group_numbers
 from pytest_llmjudge.storage.consistent import differs
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def check_categories(
             gate.
     """
     # Loading records is a matter of other modules; who only reads results does not wait for them.
-    from pytest_llmjudge.json_values import listed
+    from pytest_llmjudge.records.json_values import listed
 
     if by is None and not wanted:
         return

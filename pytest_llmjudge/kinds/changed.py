@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.gates import with_break
+from pytest_llmjudge.decisions.gates import with_break
 from pytest_llmjudge.kinds import kind_named
 
 if TYPE_CHECKING:

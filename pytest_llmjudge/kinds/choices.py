@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_llmjudge import suites
     from pytest_llmjudge.data import Record
     from pytest_llmjudge.generation.base import Model
     from pytest_llmjudge.kinds.accuracy_results import (
@@ -54,7 +53,8 @@ if TYPE_CHECKING:
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.questions.base import ChoiceForm
-    from pytest_llmjudge.recordsfile import Source
+    from pytest_llmjudge.records import suites
+    from pytest_llmjudge.records.files import Source
     from pytest_llmjudge.settings import Settings
 
 __all__ = ["CHOICES"]
@@ -340,7 +340,7 @@ def _load(
     # Who only reads results files does not wait for these imports.
     from pytest_llmjudge.questions.files import read_questions
     from pytest_llmjudge.questions.shots import count_shots, read_shots
-    from pytest_llmjudge.suites import read_suite
+    from pytest_llmjudge.records.suites import read_suite
 
     where, form = marked.name, _form(marked.name, keywords)
     source = keywords.get("shots_from")

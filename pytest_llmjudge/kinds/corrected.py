@@ -5,26 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_llmjudge.bounds import mean_bounds
-from pytest_llmjudge.correction import corrected_mean
 from pytest_llmjudge.data import CorrectedAverage, Design
 from pytest_llmjudge.data.summary import NONE
+from pytest_llmjudge.decisions.gates import widening
 from pytest_llmjudge.errors import PeopleFileError, SettingsError
-from pytest_llmjudge.gates import widening
-from pytest_llmjudge.groups import group_numbers
 from pytest_llmjudge.keys import content_digest
-from pytest_llmjudge.label_sample import ONE_GROUP, Lack, drawn_sample, why_not_labelled
-from pytest_llmjudge.labels import draw
-from pytest_llmjudge.prompts import given_response
-from pytest_llmjudge.stats import mean_interval, points
+from pytest_llmjudge.records.prompts import given_response
+from pytest_llmjudge.stats.basics import mean_interval, points
+from pytest_llmjudge.stats.bounds import mean_bounds
+from pytest_llmjudge.stats.correction import corrected_mean
+from pytest_llmjudge.stats.groups import group_numbers
+from pytest_llmjudge.stats.label_sample import ONE_GROUP, Lack, drawn_sample, why_not_labelled
+from pytest_llmjudge.stats.labels import draw
 from pytest_llmjudge.storage.consistent import differs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_llmjudge import suites
     from pytest_llmjudge.data import LabelsFile, RecordResult, SuiteResult
     from pytest_llmjudge.kinds.labels import SuiteLabels
+    from pytest_llmjudge.records import suites
 
 __all__ = [
     "CORRECTED",

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_llmjudge import suites
     from pytest_llmjudge.data import Record, Side
     from pytest_llmjudge.generation.base import Model
     from pytest_llmjudge.kinds.accuracy_results import (
@@ -53,7 +52,8 @@ if TYPE_CHECKING:
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.questions.base import ExactForm
-    from pytest_llmjudge.recordsfile import Source
+    from pytest_llmjudge.records import suites
+    from pytest_llmjudge.records.files import Source
     from pytest_llmjudge.settings import Settings, SuiteSettings
 
 __all__ = ["EXACT_ANSWERS", "ExactSuite"]
@@ -407,7 +407,7 @@ def _read(
     marked: Marked, chosen: SuiteSettings, read: Callable[[Source], tuple[Record, ...]]
 ) -> suites.Suite:
     # Who only reads results files does not wait for this import.
-    from pytest_llmjudge.suites import read_suite
+    from pytest_llmjudge.records.suites import read_suite
 
     file = records_file(marked, _MARKER, _EXAMPLE)
     loaded = read_suite(marked.name, file, marked.base, chosen, read)
@@ -465,8 +465,8 @@ def _with_references(
     Raises:
         RecordsError: One has none, or they are questions with choices.
     """
-    from pytest_llmjudge.prompts import is_blank
-    from pytest_llmjudge.recordsfile import read_contents
+    from pytest_llmjudge.records.files import read_contents
+    from pytest_llmjudge.records.prompts import is_blank
 
     may_have_choices = terms["fields"] is None and terms["responses"] is None
     try:

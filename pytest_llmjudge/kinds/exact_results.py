@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.accuracy import AskedSet
+from pytest_llmjudge.decisions.accuracy import AskedSet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

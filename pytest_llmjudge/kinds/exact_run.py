@@ -11,7 +11,7 @@ from pytest_llmjudge.kinds.records import RecordRun
 from pytest_llmjudge.pipeline.judgements import Judgements
 from pytest_llmjudge.pipeline.run import Run
 from pytest_llmjudge.pipeline.suite_runs import suite_source
-from pytest_llmjudge.suites import Suite
+from pytest_llmjudge.records.suites import Suite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

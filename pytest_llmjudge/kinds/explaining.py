@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.answers import join_answers
 from pytest_llmjudge.kinds.base import AVERAGE, BASELINE
 from pytest_llmjudge.kinds.categories import gate_of
+from pytest_llmjudge.records.answers import join_answers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -8,10 +8,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_llmjudge.agreement import agreement_of
-from pytest_llmjudge.answers import questions_of, show_response, split_answers
-from pytest_llmjudge.comparison import is_same_judge
-from pytest_llmjudge.corrected_change import why_designs_differ
 from pytest_llmjudge.data import (
     Entry,
     JudgeCheck,
@@ -22,11 +18,13 @@ from pytest_llmjudge.data import (
     SuiteResult,
 )
 from pytest_llmjudge.data.history import Figure
-from pytest_llmjudge.errors import SettingsError, one_line, printable, storable
-from pytest_llmjudge.gates import (
+from pytest_llmjudge.decisions.comparison import is_same_judge
+from pytest_llmjudge.decisions.gates import (
     Decision,
     decide_record,
 )
+from pytest_llmjudge.decisions.rules import rule_of
+from pytest_llmjudge.errors import SettingsError, one_line, printable, storable
 from pytest_llmjudge.keys import content_of
 from pytest_llmjudge.kinds.agreement import AGREEMENT, agreement_contradictions
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, UNDECIDED, Kind, gates_over_all
@@ -76,15 +74,17 @@ from pytest_llmjudge.kinds.records import (
     records_reader,
     settled,
 )
-from pytest_llmjudge.rules import rule_of
-from pytest_llmjudge.stats import mean
+from pytest_llmjudge.records.answers import questions_of, show_response, split_answers
+from pytest_llmjudge.stats.agreement import agreement_of
+from pytest_llmjudge.stats.basics import mean
+from pytest_llmjudge.stats.corrected_change import why_designs_differ
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
 from pytest_llmjudge.storage.results_reader import judge_of, saved_content
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from pytest_llmjudge import pipeline, suites
+    from pytest_llmjudge import pipeline
     from pytest_llmjudge.data import Explanation, Record, Rule, Verdict
     from pytest_llmjudge.data.page import SuitePage
     from pytest_llmjudge.data.summary import Summary
@@ -93,6 +93,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike, Outcome
     from pytest_llmjudge.pipeline.explanations import Question
     from pytest_llmjudge.pipeline.resources import Resources
+    from pytest_llmjudge.records import suites
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.results_reader import SavedRun
 
@@ -131,8 +132,8 @@ class _Judged(Kind[SuiteResult]):
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
         """Check a marker, and load its records."""
         # Who only reads results files does not wait for these imports.
+        from pytest_llmjudge.records.suites import read_suite
         from pytest_llmjudge.settings import check_can_fail, resolve_suite
-        from pytest_llmjudge.suites import read_suite
 
         file = records_file(marked, self.marker, _EXAMPLE)
         chosen = resolve_suite(marked.name, marked.keywords, marked.base, settings)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.agreement import agreement_of
 from pytest_llmjudge.data import (
     Agreement,
     AgreementLimits,
@@ -18,8 +17,7 @@ from pytest_llmjudge.data import (
     SuiteResult,
     UsedLabels,
 )
-from pytest_llmjudge.gates import is_within_noise
-from pytest_llmjudge.groups import group_numbers
+from pytest_llmjudge.decisions.gates import is_within_noise
 from pytest_llmjudge.kinds.categories import CATEGORY, average_by_category, plain_categories
 from pytest_llmjudge.kinds.corrected import corrected_results, plain_corrected, saved_sample
 from pytest_llmjudge.kinds.judged_summary import deciding_interval, without_overlap
@@ -44,7 +42,9 @@ from pytest_llmjudge.kinds.read_back import (
     made,
     record_from_document,
 )
-from pytest_llmjudge.stats import mean, mean_interval
+from pytest_llmjudge.stats.agreement import agreement_of
+from pytest_llmjudge.stats.basics import mean, mean_interval
+from pytest_llmjudge.stats.groups import group_numbers
 from pytest_llmjudge.storage.results_reader import judge_of
 
 if TYPE_CHECKING:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.agreement import agreement_of
 from pytest_llmjudge.data import AgreementLimits
-from pytest_llmjudge.gates import Decision, decide_average, unscored
-from pytest_llmjudge.groups import group_numbers
+from pytest_llmjudge.decisions.gates import Decision, decide_average, unscored
 from pytest_llmjudge.kinds.agreement import AGREEMENT, decide_agreement
 from pytest_llmjudge.kinds.base import AVERAGE
 from pytest_llmjudge.kinds.categories import gate_of
 from pytest_llmjudge.kinds.corrected import corrected_results
 from pytest_llmjudge.kinds.labels import none_used, not_labelled
+from pytest_llmjudge.stats.agreement import agreement_of
+from pytest_llmjudge.stats.groups import group_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -22,8 +22,7 @@ from pytest_llmjudge.data.summary import (
     Overview,
     Statement,
 )
-from pytest_llmjudge.gates import is_average_within_noise, is_within_noise
-from pytest_llmjudge.groups import group_numbers
+from pytest_llmjudge.decisions.gates import is_average_within_noise, is_within_noise
 from pytest_llmjudge.judging.check import NOT_PROBED, near_figures
 from pytest_llmjudge.judging.near import no_near_misses
 from pytest_llmjudge.kinds.agreement import (
@@ -55,7 +54,8 @@ from pytest_llmjudge.kinds.summaries import (
     scored_counts,
     unscored_names,
 )
-from pytest_llmjudge.stats import mean_interval, points
+from pytest_llmjudge.stats.basics import mean_interval, points
+from pytest_llmjudge.stats.groups import group_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -7,20 +7,20 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_llmjudge.answers import show_response
 from pytest_llmjudge.data import AgreementLimits, Design, UsedLabels
 from pytest_llmjudge.errors import PeopleFileError, SettingsError
 from pytest_llmjudge.keys import content_digest, make_key
 from pytest_llmjudge.kinds.records import RESPONSE, has_response
 from pytest_llmjudge.kinds.shared import Shared
-from pytest_llmjudge.labels import draw, records_digest, response_digest
-from pytest_llmjudge.prompts import given_response
+from pytest_llmjudge.records.answers import show_response
+from pytest_llmjudge.records.prompts import given_response
+from pytest_llmjudge.stats.labels import draw, records_digest, response_digest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from pytest_llmjudge import suites
     from pytest_llmjudge.data import LabelsFile, Record, RecordResult
+    from pytest_llmjudge.records import suites
 
 __all__ = [
     "HumanScore",

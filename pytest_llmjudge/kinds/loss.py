@@ -13,6 +13,8 @@ from pytest_llmjudge.data import Context, Entry, Measure, Record, Side
 from pytest_llmjudge.data.history import Figure
 from pytest_llmjudge.data.page import SuitePage
 from pytest_llmjudge.data.summary import NONE, Excerpt, Excerpts, Overview
+from pytest_llmjudge.decisions.gates import NOISE, Decision, is_within_noise, unscored
+from pytest_llmjudge.decisions.rules import rule_of
 from pytest_llmjudge.errors import (
     CheckpointError,
     LlmJudgeError,
@@ -21,9 +23,6 @@ from pytest_llmjudge.errors import (
     SettingsError,
     count_of,
 )
-from pytest_llmjudge.extremes import fewest_falls
-from pytest_llmjudge.gates import NOISE, Decision, is_within_noise, unscored
-from pytest_llmjudge.groups import count_groups, group_numbers, in_groups
 from pytest_llmjudge.keys import content_of, make_key, template_digest
 from pytest_llmjudge.kinds.base import UNDECIDED, Kind, gates_over_all
 from pytest_llmjudge.kinds.overlap import (
@@ -61,15 +60,16 @@ from pytest_llmjudge.kinds.summaries import (
     scored_counts,
     unscored_names,
 )
-from pytest_llmjudge.prompts import plain_prompt
-from pytest_llmjudge.rules import rule_of
+from pytest_llmjudge.records.prompts import plain_prompt
 from pytest_llmjudge.settings import (
     BASELINE_KEYWORDS,
     BUILT_IN_PROMPTS,
     RECORD_KEYWORDS,
     chosen_for,
 )
-from pytest_llmjudge.stats import points, ratio_interval
+from pytest_llmjudge.stats.basics import points, ratio_interval
+from pytest_llmjudge.stats.extremes import fewest_falls
+from pytest_llmjudge.stats.groups import count_groups, group_numbers, in_groups
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
 from pytest_llmjudge.storage.results_reader import saved_content
 from pytest_llmjudge.values import (
@@ -83,7 +83,6 @@ from pytest_llmjudge.values import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from pytest_llmjudge import suites
     from pytest_llmjudge.data import (
         CheckpointReference,
         Comparison,
@@ -97,7 +96,8 @@ if TYPE_CHECKING:
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.pipeline.scoring_model import ScoringModel
-    from pytest_llmjudge.recordsfile import Source
+    from pytest_llmjudge.records import suites
+    from pytest_llmjudge.records.files import Source
     from pytest_llmjudge.settings import Settings
 
     _Kept: TypeAlias = tuple[tuple[tuple[float, int], ...], str, str]
@@ -823,7 +823,7 @@ def _read(facts: str) -> _Kept:
 
 def _load(marked: Marked, settings: Settings) -> tuple[suites.Suite, dict[str, Any]]:
     # Who only reads results files does not wait for this import.
-    from pytest_llmjudge.suites import read_suite
+    from pytest_llmjudge.records.suites import read_suite
 
     keywords = read_keywords(marked.name, marked.keywords, _KEYWORDS)
     file = records_file(marked, "llm_loss", _EXAMPLE)

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge import __version__
-from pytest_llmjudge.comparison import compare
 from pytest_llmjudge.data import UNSEEN, GateResult, Rule, RunResult
+from pytest_llmjudge.decisions.comparison import compare
+from pytest_llmjudge.decisions.gates import XPASSED, decide_baseline
+from pytest_llmjudge.decisions.matching import names_of
 from pytest_llmjudge.errors import BaselineError, SettingsError, count_of
-from pytest_llmjudge.gates import XPASSED, decide_baseline
 from pytest_llmjudge.kinds import all_kinds, kind_named
 from pytest_llmjudge.kinds.base import BASELINE, node_ids
 from pytest_llmjudge.kinds.changed import without_pass
@@ -20,8 +21,7 @@ from pytest_llmjudge.kinds.document import shard_digest
 from pytest_llmjudge.kinds.read_back import joined_gates
 from pytest_llmjudge.kinds.required import unmet
 from pytest_llmjudge.kinds.shared import shown_value
-from pytest_llmjudge.matching import names_of
-from pytest_llmjudge.recordsfile import file_digest
+from pytest_llmjudge.records.files import file_digest
 from pytest_llmjudge.settings import LOCAL
 from pytest_llmjudge.sharding import MERGED, Shard
 from pytest_llmjudge.storage.results_reader import read_results

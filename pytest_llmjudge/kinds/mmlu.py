@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmjudge.data import Entry, Measure, Side
 from pytest_llmjudge.data.cases import SampleCase
 from pytest_llmjudge.data.history import Figure
+from pytest_llmjudge.decisions.rules import rule_of
 from pytest_llmjudge.errors import DatasetError, LlmJudgeError, SettingsError
 from pytest_llmjudge.kinds.base import (
     NOT_RUN,
@@ -35,18 +36,17 @@ from pytest_llmjudge.mmlu.files import LETTERS
 from pytest_llmjudge.mmlu.gates import decide_accuracy, decide_subject
 from pytest_llmjudge.mmlu.results import ExamResult, QuestionResult, SubjectResult
 from pytest_llmjudge.mmlu.subjects import category_of
-from pytest_llmjudge.rules import rule_of
 from pytest_llmjudge.storage.consistent import differs, repeated
 from pytest_llmjudge.values import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from pytest_llmjudge.accuracy import Share
     from pytest_llmjudge.data import Rule
     from pytest_llmjudge.data.page import SuitePage
     from pytest_llmjudge.data.summary import Summary
-    from pytest_llmjudge.gates import Decision
+    from pytest_llmjudge.decisions.accuracy import Share
+    from pytest_llmjudge.decisions.gates import Decision
     from pytest_llmjudge.kinds.base import Gathered, Marked, SampleReport
     from pytest_llmjudge.kinds.mmlu_run import MMLURun
     from pytest_llmjudge.mmlu.accuracy import MMLUResult

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.accuracy import Share
 from pytest_llmjudge.data.page import (
     MOST_DROPS,
     Drop,
@@ -15,6 +14,7 @@ from pytest_llmjudge.data.page import (
     SuitePage,
 )
 from pytest_llmjudge.data.summary import NONE, Breakdown, Part
+from pytest_llmjudge.decisions.accuracy import Share
 from pytest_llmjudge.kinds.base import AVERAGE
 from pytest_llmjudge.kinds.rulings import Limit, of_samples, remark_on
 from pytest_llmjudge.kinds.summaries import (

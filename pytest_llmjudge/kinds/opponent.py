@@ -9,7 +9,7 @@ from pytest_llmjudge.data import AgainstReference
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.kinds.vote_judgements import VoteJudgements
 from pytest_llmjudge.pipeline import SavedResponses, field_source, model_source
-from pytest_llmjudge.prompts import given_response, is_blank
+from pytest_llmjudge.records.prompts import given_response, is_blank
 from pytest_llmjudge.storage.results_reader import read_results
 from pytest_llmjudge.storage.saved_responses import responses_of
 from pytest_llmjudge.storage.votes import read_votes
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.kinds.pairing import Pairing
     from pytest_llmjudge.pipeline.resources import Resources
     from pytest_llmjudge.pipeline.sources import Source
-    from pytest_llmjudge.suites import Suite
+    from pytest_llmjudge.records.suites import Suite
 
 __all__ = ["Opponent"]
 

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from pytest_llmjudge.data import Duplicate, Overlap, TrainingFile
 from pytest_llmjudge.data.page import Panel
 from pytest_llmjudge.data.summary import Excerpt, Excerpts
+from pytest_llmjudge.decisions.gates import Decision
 from pytest_llmjudge.errors import SettingsError
-from pytest_llmjudge.gates import Decision
 from pytest_llmjudge.kinds.read_back import made
 from pytest_llmjudge.storage.consistent import differs, repeated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_llmjudge import suites
     from pytest_llmjudge.data import Record
     from pytest_llmjudge.pipeline.resources import Resources
-    from pytest_llmjudge.training import Training
+    from pytest_llmjudge.records import suites
+    from pytest_llmjudge.records.training import Training
 
 __all__ = [
     "OVERLAP",
@@ -59,8 +59,8 @@ def read_all_training(loaded: suites.Suite, resources: Resources) -> list[Traini
         RecordsError: A file cannot be used.
         SettingsError: One is the suite's own records file.
     """
-    from pytest_llmjudge.recordsfile import find_source
-    from pytest_llmjudge.training import is_same_data, read_training
+    from pytest_llmjudge.records.files import find_source
+    from pytest_llmjudge.records.training import is_same_data, read_training
 
     settings, where = loaded.settings, f"{loaded.name}: training"
     own = find_source(loaded.path, settings.split)

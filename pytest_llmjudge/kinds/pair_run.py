@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from pytest_llmjudge.pipeline import JudgePool
     from pytest_llmjudge.pipeline.judgements import Judgements
     from pytest_llmjudge.pipeline.sources import Source
+    from pytest_llmjudge.records.suites import Suite
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
-    from pytest_llmjudge.suites import Suite
 
 __all__ = ["PairRun"]
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.kinds.records import check_single_turns, records_reader
 from pytest_llmjudge.paths import instead_of_file
-from pytest_llmjudge.prompts import is_blank
+from pytest_llmjudge.records.prompts import is_blank
+from pytest_llmjudge.records.suites import read_suite
 from pytest_llmjudge.settings import JUDGED_KEYWORDS, checkpoint_of, chosen_for
-from pytest_llmjudge.suites import read_suite
 from pytest_llmjudge.values import check_path, number_check, read_keywords
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Record
     from pytest_llmjudge.kinds.base import Marked
-    from pytest_llmjudge.recordsfile import Source
+    from pytest_llmjudge.records.files import Source
+    from pytest_llmjudge.records.suites import Suite
     from pytest_llmjudge.settings import Settings
-    from pytest_llmjudge.suites import Suite
 
 __all__ = ["KEYWORDS", "Pairing", "load_pairs"]
 

@@ -13,6 +13,12 @@ from pytest_llmjudge.data import (
     PreferenceResult,
 )
 from pytest_llmjudge.data.history import Figure
+from pytest_llmjudge.decisions.win_rate import (
+    SCORES,
+    decide_win_rate,
+    summary_of,
+    with_agreement,
+)
 from pytest_llmjudge.kinds.base import JUDGE_CHECK, UNDECIDED, Kind
 from pytest_llmjudge.kinds.overlap import (
     OVERLAP,
@@ -41,24 +47,17 @@ from pytest_llmjudge.kinds.records import (
     settled,
 )
 from pytest_llmjudge.kinds.shared import Shared, shared_file, shared_model
-from pytest_llmjudge.preference import win_rate
+from pytest_llmjudge.stats.preference import win_rate
 from pytest_llmjudge.storage.consistent import counted, differs, repeated
-from pytest_llmjudge.win_rate import (
-    SCORES,
-    decide_win_rate,
-    summary_of,
-    with_agreement,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_llmjudge import suites
     from pytest_llmjudge.data import Entry, Preference, Record, Rule
     from pytest_llmjudge.data.page import SuitePage
     from pytest_llmjudge.data.summary import Summary
-    from pytest_llmjudge.gates import Decision
+    from pytest_llmjudge.decisions.gates import Decision
     from pytest_llmjudge.generation.base import Model
     from pytest_llmjudge.kinds.base import Gathered, Marked, Sample, Suite
     from pytest_llmjudge.kinds.opponent import Opponent
@@ -66,6 +65,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.kinds.pairing import Pairing
     from pytest_llmjudge.pipeline import JudgeLike, ModelLike, Outcome, Pair
     from pytest_llmjudge.pipeline.resources import Resources
+    from pytest_llmjudge.records import suites
     from pytest_llmjudge.settings import Settings
 
 __all__ = ["PAIRS"]

@@ -12,6 +12,7 @@ from pytest_llmjudge.data import (
     PeopleAgreement,
     PreferenceResult,
 )
+from pytest_llmjudge.decisions.win_rate import is_win_rate_within_noise, summary_of
 from pytest_llmjudge.kinds.overlap import OVERLAP, overlap_from_plain, saved_overlap
 from pytest_llmjudge.kinds.pairs_summary import summary_without_overlap
 from pytest_llmjudge.kinds.plain import (
@@ -31,7 +32,6 @@ from pytest_llmjudge.kinds.read_back import (
     record_from_document,
 )
 from pytest_llmjudge.storage.results_reader import judge_of
-from pytest_llmjudge.win_rate import is_win_rate_within_noise, summary_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data import Preference
 from pytest_llmjudge.data.page import MOST_DROPS, Lost, Panel, Row, Shares, SuitePage, Term
 from pytest_llmjudge.data.summary import NONE, Excerpt, Excerpts, Overview, Statement
+from pytest_llmjudge.decisions.win_rate import is_win_rate_within_noise, summary_of
 from pytest_llmjudge.judging.near import no_near_misses
 from pytest_llmjudge.kinds.overlap import (
     overlap_blocks,
@@ -27,7 +28,6 @@ from pytest_llmjudge.kinds.summaries import (
     scored_counts,
     unscored_names,
 )
-from pytest_llmjudge.win_rate import is_win_rate_within_noise, summary_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,7 +8,7 @@ from pytest_llmjudge.errors import CheckpointError, SettingsError
 
 if TYPE_CHECKING:
     from pytest_llmjudge.generation.base import Model
-    from pytest_llmjudge.suites import Suite
+    from pytest_llmjudge.records.suites import Suite
 
 __all__ = ["check_prompts_of"]
 
@@ -24,7 +24,7 @@ def check_prompts_of(suite: Suite, model: Model) -> None:
         CheckpointError: It has no chat template where one is asked for.
         SettingsError: Its server leaves system texts out, or :meth:`.Suite.framed` says why not.
     """
-    from pytest_llmjudge.answers import final_turn
+    from pytest_llmjudge.records.answers import final_turn
     from pytest_llmjudge.settings import CHAT
 
     if suite.is_chat and not model.is_served and not model.chat_template:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import Criterion, Record
 from pytest_llmjudge.errors import RecordsError, SettingsError
-from pytest_llmjudge.groups import count_groups, group_numbers
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.kinds.base import (
     NOT_RUN,
@@ -30,20 +29,21 @@ from pytest_llmjudge.kinds.overlap import (
     read_all_training,
 )
 from pytest_llmjudge.kinds.shared import Shared
+from pytest_llmjudge.stats.groups import count_groups, group_numbers
 from pytest_llmjudge.values import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from pytest_llmjudge import suites
     from pytest_llmjudge.data import JudgeIdentity
     from pytest_llmjudge.generation.base import Model
     from pytest_llmjudge.kinds.base import Gathered, Marked, SampleReport
     from pytest_llmjudge.pipeline import Outcome, Run
     from pytest_llmjudge.pipeline.resources import Resources
-    from pytest_llmjudge.recordsfile import Source
+    from pytest_llmjudge.records import suites
+    from pytest_llmjudge.records.files import Source
+    from pytest_llmjudge.records.training import Training
     from pytest_llmjudge.settings import Settings
-    from pytest_llmjudge.training import Training
 
 __all__ = [
     "RESPONSE",
@@ -154,7 +154,7 @@ class RecordSuite(Suite[Value]):
 
     def decide_over_data(self, gate: str, resources: Resources) -> DataDecision:  # noqa: ARG002
         """Decide over what records and training data have in common."""
-        from pytest_llmjudge.training import find_overlap
+        from pytest_llmjudge.records.training import find_overlap
 
         training = self._training or read_all_training(self.loaded, resources)
         self._training = None
@@ -189,7 +189,7 @@ class RecordSuite(Suite[Value]):
         template = make_key(self.loaded.template)
         yield Shared(f"{self.name} prompt", self.name, "prompt", template)
         # Who only reads results files does not wait for this import.
-        from pytest_llmjudge.training import training_digest
+        from pytest_llmjudge.records.training import training_digest
 
         for number, path in enumerate(self.loaded.settings.training, 1):
             shown, key = resources.models.shown_path(path), f"{self.name} training {number}"
@@ -404,7 +404,7 @@ def records_reader(
             string in every record, and ``criteria``; as a suite's settings and its facts have them.
         against: Another such field, as ``against=`` names it.
     """
-    from pytest_llmjudge.records import load_records
+    from pytest_llmjudge.records.loading import load_records
 
     return partial(
         load_records,
@@ -423,9 +423,9 @@ def has_response(record: Record) -> bool:
 
 
 def _load(gathered: Gathered, read: Callable[[Source], Sequence[Record]]) -> Sequence[Record]:
-    from pytest_llmjudge.records import draw_sample
-    from pytest_llmjudge.recordsfile import find_source, source_digest
-    from pytest_llmjudge.suites import with_groups, with_system
+    from pytest_llmjudge.records.files import find_source, source_digest
+    from pytest_llmjudge.records.loading import draw_sample
+    from pytest_llmjudge.records.suites import with_groups, with_system
 
     facts = gathered.facts
     path = Path(facts["path"])

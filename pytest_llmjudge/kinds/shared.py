@@ -42,7 +42,7 @@ def shared_model(key: str, name: str, fingerprint: str) -> Shared:
 
 def shared_file(key: str, path: Path) -> Shared:
     """Let all processes read the same content of a file."""
-    from pytest_llmjudge.recordsfile import file_digest
+    from pytest_llmjudge.records.files import file_digest
 
     return Shared(key, path.name, "content", file_digest(path))
 

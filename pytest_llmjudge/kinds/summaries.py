@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from pytest_llmjudge.data.comparison import NOT_WORSE
 from pytest_llmjudge.data.page import Drop, Panel, Term
 from pytest_llmjudge.data.summary import NONE, Names, Summary
-from pytest_llmjudge.gates import TEARDOWN_FAILED, XPASSED
-from pytest_llmjudge.groups import in_groups
+from pytest_llmjudge.decisions.gates import TEARDOWN_FAILED, XPASSED
 from pytest_llmjudge.kinds.base import BASELINE, JUDGE_CHECK
 from pytest_llmjudge.kinds.rulings import rulings_of
-from pytest_llmjudge.stats import signed
+from pytest_llmjudge.stats.basics import signed
+from pytest_llmjudge.stats.groups import in_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -10,7 +10,7 @@ from pytest_llmjudge.errors import PeopleFileError
 from pytest_llmjudge.keys import content_digest, text_digest
 from pytest_llmjudge.pipeline.judgements import Judgements
 from pytest_llmjudge.pipeline.protocols import Pair
-from pytest_llmjudge.preference import latest, majority
+from pytest_llmjudge.stats.preference import latest, majority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

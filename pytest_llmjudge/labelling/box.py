@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data import Label
 from pytest_llmjudge.errors import PeopleFileError
 from pytest_llmjudge.labelling.sample import Item
-from pytest_llmjudge.labels import seal
 from pytest_llmjudge.local_page.box import Box
+from pytest_llmjudge.stats.labels import seal
 from pytest_llmjudge.storage.labels import append_design, append_label, labels_so_far
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ class LabelBox(Box[Item]):
             item: The response.
             score: 0 to 100.
             note: What stands beside it.
-            replaced: :func:`~pytest_llmjudge.labels.seal` of the label that this one corrects;
-                empty for the first one.
+            replaced: :func:`~pytest_llmjudge.stats.labels.seal` of the label that this one
+                corrects; empty for the first one.
 
         Raises:
             PeopleFileError: It cannot be written, and is not.

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.krippendorff import alpha, alpha_interval
+from pytest_llmjudge.stats.krippendorff import alpha, alpha_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

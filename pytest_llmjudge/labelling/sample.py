@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.answers import show_references, show_response
 from pytest_llmjudge.data import Design
 from pytest_llmjudge.errors import SettingsError, one_line
 from pytest_llmjudge.keys import content_digest, make_key
-from pytest_llmjudge.labels import draw, records_digest, response_digest
+from pytest_llmjudge.records.answers import show_references, show_response
+from pytest_llmjudge.stats.labels import draw, records_digest, response_digest
 from pytest_llmjudge.storage.saved_responses import answers_of
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Item:
     Attributes:
         token: Names it in a form.
         record: Id of its record.
-        digest: :func:`~pytest_llmjudge.labels.response_digest` of the response.
+        digest: :func:`~pytest_llmjudge.stats.labels.response_digest` of the response.
         asked: The record; it has no score, so that no page can show one.
         response: As a results file has it.
     """

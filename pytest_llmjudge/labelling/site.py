@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from flask import abort, redirect, render_template, request
 from werkzeug.exceptions import BadRequest
 
-from pytest_llmjudge.labels import seal
 from pytest_llmjudge.local_page.site import Words, make_app
+from pytest_llmjudge.stats.labels import seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

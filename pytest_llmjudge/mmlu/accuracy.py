@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_llmjudge.accuracy import Share, best
+from pytest_llmjudge.decisions.accuracy import Share, best
 from pytest_llmjudge.mmlu.files import LETTERS
 from pytest_llmjudge.mmlu.subjects import CATEGORIES, category_of
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.accuracy import Share, decide_share
-from pytest_llmjudge.gates import Decision, listed
+from pytest_llmjudge.decisions.accuracy import Share, decide_share
+from pytest_llmjudge.decisions.gates import Decision, listed
 from pytest_llmjudge.mmlu.accuracy import pool
 
 if TYPE_CHECKING:

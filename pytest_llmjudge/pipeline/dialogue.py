@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.answers import answered_turns, join_answers
+from pytest_llmjudge.records.answers import answered_turns, join_answers
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data import Record

@@ -71,8 +71,8 @@ def question_about(
     Args:
         suite: Name of the suite.
         record: What was answered.
-        response: The answer, or all answers as :func:`~pytest_llmjudge.answers.join_answers` has
-            them.
+        response: The answer, or all answers as
+            :func:`~pytest_llmjudge.records.answers.join_answers` has them.
         scores: Of the parts, by their names.
     """
     known = dict(scores)

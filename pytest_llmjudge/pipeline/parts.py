@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_llmjudge.answers import answered_turns, split_answers
 from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.pipeline.judgements import Judgements
+from pytest_llmjudge.records.answers import answered_turns, split_answers
 from pytest_llmjudge.scoring import with_cost
-from pytest_llmjudge.stats import mean
+from pytest_llmjudge.stats.basics import mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -46,8 +46,8 @@ def parts_of(record: Record, response: str) -> list[Part]:
 
     Args:
         record: What was answered.
-        response: The answer, or all answers as :func:`~pytest_llmjudge.answers.join_answers` has
-            them.
+        response: The answer, or all answers as
+            :func:`~pytest_llmjudge.records.answers.join_answers` has them.
     """
     answers = split_answers(record, response)
     parts = []

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.answers import final_turn
 from pytest_llmjudge.data import Completion
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, SettingsError, storable
 from pytest_llmjudge.generation.base import Model, text_before
@@ -19,14 +18,15 @@ from pytest_llmjudge.pipeline.sources import Source
 from pytest_llmjudge.pipeline.turns import wait_or_compute
 from pytest_llmjudge.pipeline.user_code import described, user_code
 from pytest_llmjudge.pipeline.watch import Watch
-from pytest_llmjudge.prompts import clean_response, given_response, plain_prompt
+from pytest_llmjudge.records.answers import final_turn
+from pytest_llmjudge.records.prompts import clean_response, given_response, plain_prompt
 from pytest_llmjudge.storage.store import Failure, Store, StoredResponse
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data import Prompt, Record
     from pytest_llmjudge.pipeline.protocols import Counter, ModelLike
+    from pytest_llmjudge.records.suites import Suite
     from pytest_llmjudge.settings import Settings
-    from pytest_llmjudge.suites import Suite
 
 __all__ = ["Responses", "prompts_for", "text_of", "thinking_option"]
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pytest_llmjudge.pipeline.judgements import Judgements
     from pytest_llmjudge.pipeline.protocols import Counter, JudgeLike, ModelLike
     from pytest_llmjudge.pipeline.sources import Source
+    from pytest_llmjudge.records.suites import Suite
     from pytest_llmjudge.settings import Settings
-    from pytest_llmjudge.suites import Suite
 
 __all__ = ["Run"]
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import JudgeCheck, Record
     from pytest_llmjudge.pipeline.judge_pool import JudgePool
+    from pytest_llmjudge.records.suites import Suite
     from pytest_llmjudge.settings import Settings
     from pytest_llmjudge.storage.store import Store
-    from pytest_llmjudge.suites import Suite
 
 __all__ = ["ScoredRun", "field_source", "model_source", "suite_source"]
 

@@ -9,7 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data import Comparison
-    from pytest_llmjudge.gates import Decision
+    from pytest_llmjudge.decisions.gates import Decision
     from pytest_llmjudge.kinds.base import DataDecision, Fitness, Sample, Suite, SuiteRun
     from pytest_llmjudge.plugin.session import LlmSession
 

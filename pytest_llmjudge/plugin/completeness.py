@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data.comparison import NOT_WORSE
+from pytest_llmjudge.decisions.matching import match_suites, names_of
+from pytest_llmjudge.decisions.sample_size import too_few
+from pytest_llmjudge.decisions.worst_case import why_it_cannot_fail
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.kinds import compared_kinds
 from pytest_llmjudge.kinds.base import BASELINE
-from pytest_llmjudge.matching import match_suites, names_of
 from pytest_llmjudge.plugin.cases import case_of
 from pytest_llmjudge.plugin.options import REQUIRE_INI, ini_name, is_listing, required_suites
-from pytest_llmjudge.sample_size import too_few
-from pytest_llmjudge.worst_case import why_it_cannot_fail
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

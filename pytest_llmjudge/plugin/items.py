@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmjudge.comparison import compare
 from pytest_llmjudge.data.comparison import WARN
+from pytest_llmjudge.decisions.comparison import compare
+from pytest_llmjudge.decisions.gates import Decision, decide_baseline
 from pytest_llmjudge.errors import LlmJudgeError, printable
-from pytest_llmjudge.gates import Decision, decide_baseline
 from pytest_llmjudge.generation.base import LocalModel
 from pytest_llmjudge.kinds.base import BASELINE, CAUSE, JUDGE_CHECK
 from pytest_llmjudge.plugin.cases import DECIDED, READY, case_of

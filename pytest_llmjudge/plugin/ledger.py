@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import GateResult, Rule, RunResult
+from pytest_llmjudge.decisions.gates import TEARDOWN_FAILED, with_break
 from pytest_llmjudge.errors import LlmJudgeError
-from pytest_llmjudge.gates import TEARDOWN_FAILED, with_break
 from pytest_llmjudge.kinds import all_kinds, kind_named
 from pytest_llmjudge.kinds.base import NOT_RUN, Gathered, SampleReport, node_ids
 from pytest_llmjudge.kinds.read_back import comparison_from_plain

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from _pytest.skipping import xfailed_key
 
-from pytest_llmjudge.gates import XPASSED
+from pytest_llmjudge.decisions.gates import XPASSED
 from pytest_llmjudge.kinds.plain import plain_comparison
 from pytest_llmjudge.plugin.cases import DECIDED, READY, case_of
 from pytest_llmjudge.plugin.warning import InconclusiveWarning, is_raised

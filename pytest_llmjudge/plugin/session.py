@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmjudge.decisions.matching import Matching
 from pytest_llmjudge.kinds.base import BASELINE
-from pytest_llmjudge.matching import Matching
 from pytest_llmjudge.pipeline.resources import MAIN
 from pytest_llmjudge.plugin.rows import Rows
 from pytest_llmjudge.storage.results_reader import read_results

@@ -18,7 +18,7 @@ from pytest_llmjudge.plugin.identity import shared_facts
 from pytest_llmjudge.plugin.options import REQUIRE_INI, ini_name, required_suites
 from pytest_llmjudge.plugin.planner import EARLY_NOTES, USES_JUDGE
 from pytest_llmjudge.plugin.reports import ATTRIBUTE
-from pytest_llmjudge.recordsfile import file_digest
+from pytest_llmjudge.records.files import file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

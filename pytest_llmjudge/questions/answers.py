@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.accuracy import AskedSet, best
+from pytest_llmjudge.decisions.accuracy import AskedSet, best
 from pytest_llmjudge.questions.base import ACC_NORM, LETTERS, by_length
 
 if TYPE_CHECKING:

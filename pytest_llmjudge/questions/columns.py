@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.errors import count_of, one_line
-from pytest_llmjudge.json_values import kind_of
 from pytest_llmjudge.questions.base import LETTERS, BadQuestionError
+from pytest_llmjudge.records.json_values import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import RecordsError
-from pytest_llmjudge.fieldmap import field_at, has_field
-from pytest_llmjudge.formats import fits_any
-from pytest_llmjudge.json_values import kind_of, listed
 from pytest_llmjudge.questions.base import BadQuestionError, ExactQuestion
 from pytest_llmjudge.questions.presets import CHOICE_MODES, CHOICE_PRESETS, EXACT_PRESETS
-from pytest_llmjudge.records import content_id, unique_ids
-from pytest_llmjudge.recordsfile import read_contents
-from pytest_llmjudge.validation import Problem, bad_characters, odd_values, refuse, taken
+from pytest_llmjudge.records.fieldmap import field_at, has_field
+from pytest_llmjudge.records.files import read_contents
+from pytest_llmjudge.records.formats import fits_any
+from pytest_llmjudge.records.json_values import kind_of, listed
+from pytest_llmjudge.records.loading import content_id, unique_ids
+from pytest_llmjudge.records.validation import Problem, bad_characters, odd_values, refuse, taken
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from pytest_llmjudge.questions.base import AnyQuestion, Form
-    from pytest_llmjudge.recordsfile import Contents, Source
+    from pytest_llmjudge.records.files import Contents, Source
 
 __all__ = ["marker_of_choices", "questions_in", "read_questions"]
 

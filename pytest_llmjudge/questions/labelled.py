@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.errors import count_of, one_line
-from pytest_llmjudge.json_values import kind_of
 from pytest_llmjudge.questions.base import BadQuestionError, ChoiceQuestion
 from pytest_llmjudge.questions.columns import (
     any_column,
@@ -19,6 +18,7 @@ from pytest_llmjudge.questions.columns import (
     question_column,
 )
 from pytest_llmjudge.questions.following import FollowingForm, questioned
+from pytest_llmjudge.records.json_values import kind_of
 
 if TYPE_CHECKING:
     from pytest_llmjudge.questions.base import Row

@@ -10,8 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.errors import RecordsError, one_line
-from pytest_llmjudge.fieldmap import mapped_parts, with_own_names
-from pytest_llmjudge.json_values import kind_of
 from pytest_llmjudge.questions.base import BadQuestionError, ChoiceQuestion, Draw
 from pytest_llmjudge.questions.columns import (
     answer_column,
@@ -20,6 +18,8 @@ from pytest_llmjudge.questions.columns import (
     texts_column,
 )
 from pytest_llmjudge.questions.following import FollowingForm, lettered, letters_of, questioned
+from pytest_llmjudge.records.fieldmap import mapped_parts, with_own_names
+from pytest_llmjudge.records.json_values import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

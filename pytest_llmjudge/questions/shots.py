@@ -11,7 +11,7 @@ from pytest_llmjudge.errors import RecordsError, SettingsError, count_of, one_li
 from pytest_llmjudge.paths import instead_of_file
 from pytest_llmjudge.questions.base import AnyQuestion, Draw, ExactQuestion
 from pytest_llmjudge.questions.files import questions_in
-from pytest_llmjudge.recordsfile import find_default, read_default
+from pytest_llmjudge.records.files import find_default, read_default
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data.summary import MOST_PARTS, Excerpts, Names
+from pytest_llmjudge.decisions.gates import listed
 from pytest_llmjudge.errors import one_line
-from pytest_llmjudge.gates import listed
 from pytest_llmjudge.reporting.layout import Table, quoted
 
 if TYPE_CHECKING:

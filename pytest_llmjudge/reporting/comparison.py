@@ -6,14 +6,14 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import one_line, printable
-from pytest_llmjudge.groups import in_groups
-from pytest_llmjudge.stats import SIGNIFICANCE, points, probability, signed
+from pytest_llmjudge.stats.basics import SIGNIFICANCE, points, probability, signed
+from pytest_llmjudge.stats.groups import in_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_llmjudge.data import Comparison, Flip
-    from pytest_llmjudge.parity import Parity
+    from pytest_llmjudge.decisions.parity import Parity
 
 __all__ = ["comparison_text", "count_lines", "flip_lines", "parity_line"]
 

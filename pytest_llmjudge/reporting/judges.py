@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.agreement import LEAST_GROUPS
 from pytest_llmjudge.data.comparison import SIGNIFICANCE
 from pytest_llmjudge.data.judges import AGREEMENT, ERROR
+from pytest_llmjudge.decisions.gates import listed
 from pytest_llmjudge.errors import one_line
-from pytest_llmjudge.gates import listed
-from pytest_llmjudge.labels import LEAST_LABELS
 from pytest_llmjudge.reporting.markup import head, inline, row
 from pytest_llmjudge.reporting.table import table
-from pytest_llmjudge.stats import probability
+from pytest_llmjudge.stats.agreement import LEAST_GROUPS
+from pytest_llmjudge.stats.basics import probability
+from pytest_llmjudge.stats.labels import LEAST_LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.groups import in_groups
 from pytest_llmjudge.reporting.comparison import count_lines, parity_line
 from pytest_llmjudge.reporting.markup import Section, fenced, head, inline, joined, row
-from pytest_llmjudge.stats import points, probability, signed
+from pytest_llmjudge.stats.basics import points, probability, signed
+from pytest_llmjudge.stats.groups import in_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import Comparison, Flip
-    from pytest_llmjudge.gates import Decision
-    from pytest_llmjudge.parity import Parity
+    from pytest_llmjudge.decisions.gates import Decision
+    from pytest_llmjudge.decisions.parity import Parity
 
 __all__ = ["comparison_sections", "comparisons_markdown"]
 

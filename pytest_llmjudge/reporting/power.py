@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data.comparison import NOT_WORSE
-from pytest_llmjudge.groups import in_groups
-from pytest_llmjudge.stats import signed
+from pytest_llmjudge.stats.basics import signed
+from pytest_llmjudge.stats.groups import in_groups
 from pytest_llmjudge.values import MOST_POWER
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data.summary import Excerpts, Names
+from pytest_llmjudge.decisions.gates import Decision, listed
 from pytest_llmjudge.errors import one_line
-from pytest_llmjudge.gates import Decision, listed
 from pytest_llmjudge.reporting.digest import digest
 from pytest_llmjudge.reporting.markdown import comparison_sections
 from pytest_llmjudge.reporting.markup import Section, head, inline, row

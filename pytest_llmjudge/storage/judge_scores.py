@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.comparison import judge_key
 from pytest_llmjudge.cost import mean_cost
 from pytest_llmjudge.data.judges import LabelledJudge, LabelledScores
+from pytest_llmjudge.decisions.comparison import judge_key
 from pytest_llmjudge.errors import LlmJudgeError, SettingsError, one_line, storable
-from pytest_llmjudge.labels import response_digest
+from pytest_llmjudge.stats.labels import response_digest
 from pytest_llmjudge.storage.labels import read_labels
 from pytest_llmjudge.storage.results_reader import judge_of, read_results
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import Design, Label, LabelsFile
 from pytest_llmjudge.errors import PeopleFileError, one_line
-from pytest_llmjudge.labels import seal, seal_design
+from pytest_llmjudge.stats.labels import seal, seal_design
 from pytest_llmjudge.storage.json_lines import append_line, has_lines, parse_line, read_lines
 
 if TYPE_CHECKING:

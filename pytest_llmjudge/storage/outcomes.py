@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.comparison import is_same_judge, judge_key
 from pytest_llmjudge.data import Outcome, Unscored
+from pytest_llmjudge.decisions.comparison import is_same_judge, judge_key
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.keys import content_digest, content_of, text_digest
-from pytest_llmjudge.preference import kappa, majority
+from pytest_llmjudge.stats.preference import kappa, majority
 from pytest_llmjudge.storage.model_identity import Models
 from pytest_llmjudge.storage.results_reader import read_results
 from pytest_llmjudge.storage.saved_responses import answers_of, pairs_of

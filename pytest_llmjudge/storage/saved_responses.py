@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.answers import join_answers
 from pytest_llmjudge.data import Criterion
 from pytest_llmjudge.errors import BaselineError, storable
 from pytest_llmjudge.keys import content_digest, content_of, storable_contents
-from pytest_llmjudge.prompts import clean_response
+from pytest_llmjudge.records.answers import join_answers
+from pytest_llmjudge.records.prompts import clean_response
 from pytest_llmjudge.storage.results_reader import judge_of, saved_content
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class SavedAnswer:
 
     Attributes:
         response: ``None`` when there is none. That to a record of several turns is of
-            :func:`~pytest_llmjudge.answers.join_answers`.
+            :func:`~pytest_llmjudge.records.answers.join_answers`.
         score: The judge's; ``None`` when the record is unscored.
         error: Why it is unscored.
         criteria: What it was judged by, as people read it; empty for the reference alone.

@@ -7,10 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.answers import show_references, show_response
-from pytest_llmjudge.comparison import is_same_judge
+from pytest_llmjudge.decisions.comparison import is_same_judge
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.keys import content_digest, content_of, make_key, text_digest
+from pytest_llmjudge.records.answers import show_references, show_response
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.preference import kappa, latest, majority, win_rate, win_rate_interval
+from pytest_llmjudge.stats.preference import kappa, latest, majority, win_rate, win_rate_interval
 from pytest_llmjudge.voting.ballots import key_of
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_llmjudge.agreement import measure_agreement
 from pytest_llmjudge.data import Design, Label, Record
 from pytest_llmjudge.keys import content_digest
-from pytest_llmjudge.labels import records_digest, response_digest
+from pytest_llmjudge.stats.agreement import measure_agreement
+from pytest_llmjudge.stats.labels import records_digest, response_digest
 from pytest_llmjudge.storage.labels import append_design, append_label
 from tests.support.fake_ollama import Answer, FakeOllama
 from tests.support.project import MODEL, Project

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge.cli import main
-from pytest_llmjudge.correction import corrected_mean
 from pytest_llmjudge.data import Design, Label, Record
 from pytest_llmjudge.keys import content_digest
-from pytest_llmjudge.labels import draw, records_digest, response_digest
-from pytest_llmjudge.stats import points
+from pytest_llmjudge.stats.basics import points
+from pytest_llmjudge.stats.correction import corrected_mean
+from pytest_llmjudge.stats.labels import draw, records_digest, response_digest
 from pytest_llmjudge.storage.labels import append_design, append_label
 from tests.support.project import MODEL
 from tests.support.saved import read_results

@@ -14,7 +14,7 @@ from pyarrow import parquet
 
 from pytest_llmjudge.data import Design, Label
 from pytest_llmjudge.keys import Content, content_digest
-from pytest_llmjudge.labels import records_digest, response_digest
+from pytest_llmjudge.stats.labels import records_digest, response_digest
 from pytest_llmjudge.storage.labels import append_design, append_label
 from tests.support.benchmark_sets import rows_of
 from tests.support.fake_ollama import DIGEST, Answer, FakeOllama

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmjudge.prompts import clean_response
+from pytest_llmjudge.records.prompts import clean_response
 from tests.flow.test_huggingface import BLIND, CANDIDATE, SHORT, error_of
 from tests.support.project import Project, records
 from tests.unit.generation.gpt2 import END, SETTINGS, gpt2s_tokenizer, greedy, make_network

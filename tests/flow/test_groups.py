@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmjudge.cli import main
-from pytest_llmjudge.stats import mean_interval, ratio_interval
+from pytest_llmjudge.stats.basics import mean_interval, ratio_interval
 from tests.flow.test_baseline import JUDGE, scored
 from tests.flow.test_loss import CONFIG
 from tests.flow.test_loss import TEST as LOSS

@@ -13,7 +13,7 @@ import pytest
 import tiktoken
 import torch
 
-from pytest_llmjudge.accuracy import best
+from pytest_llmjudge.decisions.accuracy import best
 from pytest_llmjudge.generation.engine.loading import load
 from pytest_llmjudge.generation.engine.loglikelihood import score_contexts
 from pytest_llmjudge.generation.families.gpt2.model import GPTConfig

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.judging.near.misses import NearMisses
-from pytest_llmjudge.records import load_records
+from pytest_llmjudge.records.loading import load_records
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.judging.questions import integer_prompt
-from pytest_llmjudge.prompts import clean_response
+from pytest_llmjudge.records.prompts import clean_response
 from pytest_llmjudge.scoring import parse_integer
 
 DATA = os.environ.get("LLMJUDGE_REAL_DATA", "")

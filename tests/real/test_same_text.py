@@ -23,7 +23,7 @@ from pytest_llmjudge.generation.engine.scheduler import decode
 from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
 from pytest_llmjudge.generation.tokenizers.byte_pairs import load_ranks
 from pytest_llmjudge.generation.tokenizers.files import find_tokenizer
-from pytest_llmjudge.prompts import instruction_prompt
+from pytest_llmjudge.records.prompts import instruction_prompt
 from tests.unit.generation.tiny import lecture_model, lecture_text
 
 DATA = os.environ.get("LLMJUDGE_REAL_DATA", "")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llmjudge.judging.questions import weighted1_prompt, weighted2_prompt
-from pytest_llmjudge.records import load_records
+from pytest_llmjudge.records.loading import load_records
 from pytest_llmjudge.scoring import weigh
 from pytest_llmjudge.servers.chat import read_candidates
 from tests.support.fake_ollama import Answer, ChatRequest, FakeOllama, Replay

@@ -32,7 +32,6 @@ import torch
 from safetensors.torch import save
 
 from pytest_llmjudge.errors import LlmJudgeError
-from pytest_llmjudge.framing import FramedText
 from pytest_llmjudge.generation.checkpoint_info import describe
 from pytest_llmjudge.generation.engine.loading import load
 from pytest_llmjudge.generation.families.gpt2.model import GPTConfig
@@ -42,7 +41,8 @@ from pytest_llmjudge.generation.tokenizers.byte_pairs import load_ranks
 from pytest_llmjudge.generation.tokenizers.files import find_tokenizer
 from pytest_llmjudge.generation.tokenizers.load import load_tokenizer
 from pytest_llmjudge.mmlu.files import open_mmlu
-from pytest_llmjudge.records import load_records
+from pytest_llmjudge.records.framing import FramedText
+from pytest_llmjudge.records.loading import load_records
 from pytest_llmjudge.storage.votes import read_votes
 from tests.support.saved import read_results
 from tests.unit.generation.hugging import make_tokenizer

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmjudge.cost import Cost
 from pytest_llmjudge.data import Design, JudgeIdentity, Label
 from pytest_llmjudge.data.judges import LabelledJudge, LabelledScores
-from pytest_llmjudge.labels import response_digest
+from pytest_llmjudge.stats.labels import response_digest
 from pytest_llmjudge.storage.labels import append_design, append_label
 from tests.support.outcomes import judged, write_run
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Design, Label
 from pytest_llmjudge.keys import content_digest
-from pytest_llmjudge.labels import draw, records_digest, response_digest
-from pytest_llmjudge.records import load_records
+from pytest_llmjudge.records.loading import load_records
+from pytest_llmjudge.stats.labels import draw, records_digest, response_digest
 from pytest_llmjudge.storage.labels import append_design, append_label
 from tests.support.fake_ollama import Answer, ChatRequest, FakeOllama, Replay
 

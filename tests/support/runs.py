@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmjudge.agreement import agreement_of
 from pytest_llmjudge.data import (
     AgainstReference,
     CheckpointReference,
@@ -20,6 +19,7 @@ from pytest_llmjudge.data import (
 from pytest_llmjudge.kinds.reports import run_pages, run_summary
 from pytest_llmjudge.mmlu.results import ExamResult, QuestionResult, SubjectResult
 from pytest_llmjudge.reporting.html import html_report
+from pytest_llmjudge.stats.agreement import agreement_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import GateResult
-from pytest_llmjudge.gates import decide_baseline
+from pytest_llmjudge.decisions.gates import decide_baseline
 from pytest_llmjudge.kinds.base import BASELINE, JUDGE_CHECK, Gathered, SampleReport
 from pytest_llmjudge.kinds.read_back import joined_gates
 

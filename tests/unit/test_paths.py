@@ -19,7 +19,7 @@ from pytest_llmjudge.kinds.base import Marked
 from pytest_llmjudge.kinds.judged import JUDGED
 from pytest_llmjudge.mmlu.files import open_mmlu
 from pytest_llmjudge.paths import instead_of_file
-from pytest_llmjudge.records import load_records
+from pytest_llmjudge.records.loading import load_records
 from pytest_llmjudge.settings import read_settings
 from pytest_llmjudge.storage.votes import read_votes
 from tests.support.saved import read_results

@@ -28,8 +28,8 @@ from pytest_llmjudge.reading import (
     read_file,
     why_unreadable,
 )
-from pytest_llmjudge.records import load_records
-from pytest_llmjudge.recordsfile import file_digest
+from pytest_llmjudge.records.files import file_digest
+from pytest_llmjudge.records.loading import load_records
 from pytest_llmjudge.storage.labels import labels_so_far, read_labels
 from pytest_llmjudge.storage.torn_line import set_aside_cut_off
 from pytest_llmjudge.storage.votes import VOTE_BEGINNINGS, read_votes, votes_so_far

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Turn
 from pytest_llmjudge.errors import CheckpointError, one_line
-from pytest_llmjudge.framing import places, split_frame
 from pytest_llmjudge.generation.hf.frames import TransformersEncoder
 from pytest_llmjudge.generation.reply import TemplateError
 from pytest_llmjudge.generation.tokenizers.frames import Frame
-from pytest_llmjudge.jinja_child import DAY
+from pytest_llmjudge.records.framing import places, split_frame
+from pytest_llmjudge.records.jinja_child import DAY
 from pytest_llmjudge.scoring import ends_in_thoughts
 from pytest_llmjudge.settings import CHAT
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.framing import FramedText
 from pytest_llmjudge.generation.tokenizers.frames import split_behind
+from pytest_llmjudge.records.framing import FramedText
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data import Completion, Context
 from pytest_llmjudge.errors import PromptError
-from pytest_llmjudge.framing import FramedText
 from pytest_llmjudge.generation.base import check_known, text_before
 from pytest_llmjudge.generation.devices import (
     import_torch,
@@ -29,6 +28,7 @@ from pytest_llmjudge.generation.hf.folder import (
 from pytest_llmjudge.generation.hf.passes import plan_next, plan_rows
 from pytest_llmjudge.generation.in_process import InProcessModel
 from pytest_llmjudge.generation.passes import plan_trees
+from pytest_llmjudge.records.framing import FramedText
 from pytest_llmjudge.settings import Decoding
 
 if TYPE_CHECKING:

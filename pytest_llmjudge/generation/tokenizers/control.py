@@ -7,9 +7,9 @@ from abc import abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.framing import FramedText
 from pytest_llmjudge.generation.tokenizers.base import Tokenizer
 from pytest_llmjudge.generation.tokenizers.frames import FramedTexts, split_behind
+from pytest_llmjudge.records.framing import FramedText
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

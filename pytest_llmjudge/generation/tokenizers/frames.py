@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_llmjudge.framing import FIRST_PLACE, places
+from pytest_llmjudge.records.framing import FIRST_PLACE, places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_llmjudge.framing import FramedText
+    from pytest_llmjudge.records.framing import FramedText
 
 __all__ = ["Encoder", "Frame", "FramedTexts", "in_front", "split_behind"]
 

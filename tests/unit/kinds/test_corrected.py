@@ -7,14 +7,14 @@ from dataclasses import asdict
 import pytest
 
 from pytest_llmjudge.data import CorrectedAverage, Design
-from pytest_llmjudge.gates import decide_average
+from pytest_llmjudge.decisions.gates import decide_average
 from pytest_llmjudge.kinds.corrected import (
     LabelledScore,
     correct,
     corrected_contradictions,
     saved_sample,
 )
-from pytest_llmjudge.labels import draw
+from pytest_llmjudge.stats.labels import draw
 
 IDS = [f"r{number}" for number in range(60)]
 DRAWN = draw(IDS, 20, 123)

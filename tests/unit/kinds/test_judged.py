@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmjudge.data import JudgeIdentity, Verdict
-from pytest_llmjudge.gates import Decision
+from pytest_llmjudge.decisions.gates import Decision
 from pytest_llmjudge.kinds.base import Gathered, Marked, Sample, SampleReport
 from pytest_llmjudge.kinds.judged import JUDGED, _Scored
 from pytest_llmjudge.settings import read_settings

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_llmjudge.answers import join_answers
 from pytest_llmjudge.data import (
     Design,
     FollowUp,
@@ -17,7 +16,8 @@ from pytest_llmjudge.data import (
     UsedLabels,
 )
 from pytest_llmjudge.kinds.labels import HumanScore, SuiteLabels, used_labels
-from pytest_llmjudge.labels import response_digest
+from pytest_llmjudge.records.answers import join_answers
+from pytest_llmjudge.stats.labels import response_digest
 
 DESIGN = Design("test_q.py::test_i", 3, 2, 123, "0" * 64)
 

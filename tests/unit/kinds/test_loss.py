@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmjudge.cli import main
-from pytest_llmjudge.comparison import compare
 from pytest_llmjudge.data import Duplicate, Overlap, Record
+from pytest_llmjudge.decisions.comparison import compare
 from pytest_llmjudge.errors import BaselineError
 from pytest_llmjudge.kinds.loss import LossRecord, LossResult
 from tests.support.outcomes import compared, judged, lost, write_run

@@ -12,8 +12,8 @@ import pytest
 from pytest_llmjudge.data import Record, Turn
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.kinds.prompt_fit import check_prompts_of
+from pytest_llmjudge.records.suites import Suite
 from pytest_llmjudge.settings import SuiteSettings
-from pytest_llmjudge.suites import Suite
 
 JINJA = "{% for one in messages %}<|im_start|>{{ one.content }}{% endfor %}"
 TALK = (Turn("user", "Say 1."), Turn("assistant", "one"))

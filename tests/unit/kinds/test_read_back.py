@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_llmjudge.answers import join_answers
-from pytest_llmjudge.comparison import compare
 from pytest_llmjudge.data import (
     Design,
     Duplicate,
@@ -25,16 +23,18 @@ from pytest_llmjudge.data import (
     TrainingFile,
     Verdict,
 )
+from pytest_llmjudge.decisions.comparison import compare
 from pytest_llmjudge.keys import content_digest
 from pytest_llmjudge.kinds.base import Marked, Sample
 from pytest_llmjudge.kinds.judged import JUDGED, _Scored
 from pytest_llmjudge.kinds.overlap import OVERLAP, plain_overlap
 from pytest_llmjudge.kinds.pairs import PAIRS, _Preferred
 from pytest_llmjudge.kinds.read_back import check_from_plain
-from pytest_llmjudge.labels import records_digest, response_digest
 from pytest_llmjudge.pipeline import Pair
 from pytest_llmjudge.pipeline.judge_resources import judge_facts
+from pytest_llmjudge.records.answers import join_answers
 from pytest_llmjudge.settings import read_settings
+from pytest_llmjudge.stats.labels import records_digest, response_digest
 from pytest_llmjudge.storage.labels import append_design, append_label
 from tests.support.read_back import written_again
 from tests.support.shards import Decided, joined_shards, merged, read_again

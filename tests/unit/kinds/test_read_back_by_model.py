@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_llmjudge.comparison import compare
 from pytest_llmjudge.data import Duplicate, Overlap, Rule, TrainingFile
+from pytest_llmjudge.decisions.comparison import compare
 from pytest_llmjudge.kinds.base import Marked, Sample
 from pytest_llmjudge.kinds.choices import CHOICES
 from pytest_llmjudge.kinds.exact import EXACT_ANSWERS

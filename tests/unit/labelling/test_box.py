@@ -12,8 +12,8 @@ from filelock import FileLock
 from pytest_llmjudge.data import LabelsFile
 from pytest_llmjudge.errors import PeopleFileError
 from pytest_llmjudge.labelling.box import LabelBox, design_of
-from pytest_llmjudge.labels import seal
 from pytest_llmjudge.local_page.box import Progress
+from pytest_llmjudge.stats.labels import seal
 from pytest_llmjudge.storage.labels import append_design, append_label, read_labels
 from tests.support.races import race
 from tests.unit.labelling.making import label_on, sample_of, write_responses

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmjudge.krippendorff import alpha, alpha_interval
 from pytest_llmjudge.labelling.messages import end_lines, ending, opening_lines
 from pytest_llmjudge.labelling.outcome import Labeling, label_outcome
+from pytest_llmjudge.stats.krippendorff import alpha, alpha_interval
 from tests.unit.labelling.making import label_on, sample_of, write_responses
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import requests
 
 from pytest_llmjudge.cli import main
 from pytest_llmjudge.data import Design
-from pytest_llmjudge.labels import seal, seal_design
+from pytest_llmjudge.stats.labels import seal, seal_design
 from pytest_llmjudge.storage.labels import append_design, append_label, read_labels
 from tests.support.ballots import labelling, lines_in, record, suite_of, write_results
 from tests.unit.labelling.making import label_on, sample_of, write_responses

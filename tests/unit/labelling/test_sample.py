@@ -11,7 +11,7 @@ import pytest
 
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.labelling.sample import Item
-from pytest_llmjudge.labels import draw
+from pytest_llmjudge.stats.labels import draw
 from tests.support.ballots import record, suite_of, write_results
 from tests.unit.labelling.making import sample_of, unanswered, write_responses
 

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from pytest_llmjudge.answers import join_answers
 from pytest_llmjudge.data import FollowUp, Turn
 from pytest_llmjudge.labelling.box import LabelBox
 from pytest_llmjudge.labelling.messages import ending
 from pytest_llmjudge.labelling.outcome import label_outcome
 from pytest_llmjudge.labelling.site import LONGEST_NOTE, make_site
-from pytest_llmjudge.labels import seal
 from pytest_llmjudge.local_page.guard import Guard
 from pytest_llmjudge.local_page.server import bind, serving
+from pytest_llmjudge.records.answers import join_answers
+from pytest_llmjudge.stats.labels import seal
 from pytest_llmjudge.storage.labels import append_design, append_label, labels_so_far
 from tests.unit.labelling.making import label_on, sample_of, write_responses
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from pytest_llmjudge.accuracy import Share
+from pytest_llmjudge.decisions.accuracy import Share
 from pytest_llmjudge.mmlu.accuracy import (
     MMLUAnswer,
     MMLUResult,

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmjudge.answers import join_answers
 from pytest_llmjudge.data import Criterion, Explanation, FollowUp, Record
 from pytest_llmjudge.judging.judge import Judge, make_judge
 from pytest_llmjudge.pipeline.explanations import Explained, Question, explain_all, question_about
+from pytest_llmjudge.records.answers import join_answers
 from pytest_llmjudge.storage.store import Store
 from tests.support.fake_ollama import Answer, Failure, FakeOllama, Hang, Page, always
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_llmjudge.answers import join_answers
 from pytest_llmjudge.data import Criterion, FollowUp, Record, Turn, Verdict
 from pytest_llmjudge.pipeline.parts import has_parts, join_parts, parts_of
+from pytest_llmjudge.records.answers import join_answers
 
 RECORD = Record("r", "Say it.", "", "It.", {})
 KIND, SHORT = Criterion("kind", "It is kind."), Criterion("short", "It is short.")

@@ -11,9 +11,9 @@ import pytest
 from pytest_llmjudge.data import Completion, Prompt, Record, Verdict
 from pytest_llmjudge.generation.engine.model import TorchModel
 from pytest_llmjudge.pipeline import JudgeLike, ModelLike, ScoredRun
+from pytest_llmjudge.records.suites import Suite
 from pytest_llmjudge.settings import Decoding, SuiteSettings, read_settings
 from pytest_llmjudge.storage.store import Store
-from pytest_llmjudge.suites import Suite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -14,7 +14,7 @@ from pytest_llmjudge.errors import RecordsError
 from pytest_llmjudge.questions.files import read_questions
 from pytest_llmjudge.questions.modes import with_fields
 from pytest_llmjudge.questions.presets import CHOICE_MODES, CHOICE_PRESETS, EXACT_PRESETS
-from pytest_llmjudge.recordsfile import find_source
+from pytest_llmjudge.records.files import find_source
 from tests.support.benchmark_sets import rows_of, write_set
 
 if TYPE_CHECKING:

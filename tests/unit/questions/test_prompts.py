@@ -13,7 +13,7 @@ from pytest_llmjudge.mmlu.prompts import prompt_text
 from pytest_llmjudge.questions.files import read_questions
 from pytest_llmjudge.questions.presets import CHOICE_MODES, CHOICE_PRESETS, EXACT_PRESETS
 from pytest_llmjudge.questions.shots import draw_shots
-from pytest_llmjudge.recordsfile import find_source
+from pytest_llmjudge.records.files import find_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_llmjudge.data import Design, Label, LabelsFile
 from pytest_llmjudge.errors import PeopleFileError
-from pytest_llmjudge.labels import records_digest, response_digest, seal
+from pytest_llmjudge.stats.labels import records_digest, response_digest, seal
 from pytest_llmjudge.storage.labels import (
     LABEL_BEGINNINGS,
     append_design,

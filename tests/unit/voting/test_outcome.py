@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmjudge.local_page.box import Progress
-from pytest_llmjudge.stats import proportion_interval
+from pytest_llmjudge.stats.basics import proportion_interval
 from pytest_llmjudge.voting.ballots import make_ballots
 from pytest_llmjudge.voting.messages import end_lines, ending, opening_lines
 from pytest_llmjudge.voting.outcome import pair_outcomes

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from pytest_llmjudge.answers import join_answers
 from pytest_llmjudge.data import FollowUp, Turn
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.local_page.guard import LARGEST_BODY, Guard
 from pytest_llmjudge.local_page.server import bind, serving
+from pytest_llmjudge.records.answers import join_answers
 from pytest_llmjudge.storage.votes import read_votes
 from pytest_llmjudge.voting.box import BallotBox
 from pytest_llmjudge.voting.messages import ending

@@ -15,7 +15,6 @@ import torch
 
 from pytest_llmjudge.data import Completion, Context, Turn
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, PromptError, SettingsError
-from pytest_llmjudge.framing import FramedText
 from pytest_llmjudge.generation.cluster.model import ClusterModel
 from pytest_llmjudge.generation.cluster.shipping import Receiver, pieces_of
 from pytest_llmjudge.generation.cluster.work import Place
@@ -23,6 +22,7 @@ from pytest_llmjudge.generation.cluster.worker import MakeModelWorker
 from pytest_llmjudge.generation.factory import make_model
 from pytest_llmjudge.generation.in_process import InProcessModel
 from pytest_llmjudge.generation.reply import Reply
+from pytest_llmjudge.records.framing import FramedText
 from pytest_llmjudge.scoring import SCORE_SCHEMA, replies_to
 from pytest_llmjudge.settings import Decoding, Settings, read_settings
 from tests.support.odd_pool import OddPool

@@ -12,11 +12,11 @@ import torch
 
 from pytest_llmjudge.data import Context
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.framing import FramedText
 from pytest_llmjudge.generation.checkpoint_info import describe
 from pytest_llmjudge.generation.engine.model import TorchModel
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel
 from pytest_llmjudge.pipeline.scoring_model import encoded_prompt
+from pytest_llmjudge.records.framing import FramedText
 from pytest_llmjudge.settings import Decoding
 from tests.unit.generation.hugging import make_tokenizer, save_folder
 from tests.unit.generation.tiny import TINY, save_model

@@ -18,11 +18,11 @@ import pytest
 from tokenizers import processors
 
 from pytest_llmjudge.data import Prompt, Record, Turn
-from pytest_llmjudge.framing import FramedText
 from pytest_llmjudge.generation.tokenizers.frames import FramedTexts
-from pytest_llmjudge.prompts import messages_of, model_prompt
+from pytest_llmjudge.records.framing import FramedText
+from pytest_llmjudge.records.prompts import messages_of, model_prompt
+from pytest_llmjudge.records.suites import Suite
 from pytest_llmjudge.settings import SuiteSettings
-from pytest_llmjudge.suites import Suite
 from tests.unit.generation.hugging import make_tokenizer, save_folder
 
 transformers = pytest.importorskip("transformers")

@@ -18,12 +18,12 @@ from transformers import PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import TikTokenConverter
 
 from pytest_llmjudge.errors import CheckpointError
-from pytest_llmjudge.framing import FramedText
 from pytest_llmjudge.generation.hf.frames import TransformersEncoder
 from pytest_llmjudge.generation.tokenizers import llama3
 from pytest_llmjudge.generation.tokenizers.files import find_tokenizer
 from pytest_llmjudge.generation.tokenizers.frames import FramedTexts
 from pytest_llmjudge.generation.tokenizers.load import load_tokenizer
+from pytest_llmjudge.records.framing import FramedText
 from tests.unit.generation.tokenizers.made import train_pieces, write_json, write_ranks
 
 if TYPE_CHECKING:

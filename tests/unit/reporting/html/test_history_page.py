@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmjudge.history import BY_CREATED, make_history
+from pytest_llmjudge.decisions.history import BY_CREATED, make_history
 from pytest_llmjudge.kinds.history import read_run
 from pytest_llmjudge.reporting.html.history import history_page
 from pytest_llmjudge.reporting.html.trend import draw_trend
