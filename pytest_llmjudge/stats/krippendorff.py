@@ -15,7 +15,7 @@ __all__ = ["alpha", "alpha_interval"]
 
 _SEED = 123
 _RESAMPLES = 10_000
-# Numbers in memory at once, as in stats.py.
+# Numbers in memory at once, as in basics.py.
 _LARGEST_BATCH = 2_000_000
 
 

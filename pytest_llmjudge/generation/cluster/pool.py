@@ -365,7 +365,7 @@ class RayPool:
             raise CheckpointError(OPTION, problem, hint)
 
     def close(self) -> None:
-        """End the actors, and remove the files that nodes were sent."""
+        """End the actors; what nodes were sent stays for another model of the same files."""
         if not self._machines.is_own:
             return
         if self._why_closed is None:
