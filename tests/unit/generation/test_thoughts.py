@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 class Thinker(TorchModel):
     """Writes what it is asked."""
 
+    def load(self) -> None:
+        pass
+
     def encode_prompt(
         self, where: str, prompt: Prompt, *, chat: bool, cut: bool = False
     ) -> list[int]:
