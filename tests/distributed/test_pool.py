@@ -27,6 +27,7 @@ from pytest_llmjudge.generation.factory import make_model
 from pytest_llmjudge.generation.files.contents import content_of
 from pytest_llmjudge.generation.in_process import InProcessModel
 from pytest_llmjudge.settings import read_settings
+from tests.support import cluster_work
 from tests.support.cluster_work import MakeSleeper
 from tests.support.ray_cluster import SmallCluster, is_running, until
 from tests.unit.generation.hugging import save_folder
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.generation.base import LocalInfo
     from pytest_llmjudge.generation.cluster.pool import RayPool
+
+# Nodes that a client speaks to do not see the folder that pytest runs in.
+ray.cloudpickle.register_pickle_by_value(cluster_work)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +96,8 @@ def test_units_are_computed_on_all_nodes_and_come_once(cluster: Cluster, notes: 
 
     assert [node.actors for node in cluster.describe()] == [1, 1, 1]
     assert sorted(pool.run(with_tokens)) == [(unit, unit) for unit in range(90)]
-    assert sum(tokens) == sum(range(90))
+    # At the end an idle actor computes what another one has not finished, too.
+    assert sum(tokens) >= sum(range(90))
     assert list(pool.run(job("sleep", [], seconds=1))) == []
     assert notes == []
 

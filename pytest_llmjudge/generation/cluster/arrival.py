@@ -54,10 +54,15 @@ def outcome_of(answer: Any) -> Any:  # noqa: ANN401  # Ray's references have no 
 
 
 def _cause(text: str) -> str:
-    """Return why a process ended, of all that Ray says of it."""
-    told = " ".join(text.split())
-    found = re.search(r"(?:is dead|died) because (.*?)(?:\. Some common causes|$)", told)
-    return one_line(found[1] if found else told)
+    """Return why a process ended, of all that Ray says of it, in colours."""
+    plain = re.sub(r"\x1b\[\d+m", "", text).strip()
+    if "in its creation task" in plain:
+        # A traceback, which ends with the error.
+        return one_line(plain.splitlines()[-1])
+    found = re.search(
+        r"(?:is dead|died) because (.*?)(?:\. Some common causes|$)", " ".join(plain.split())
+    )
+    return one_line(found[1] if found else plain)
 
 
 class _Steps:
