@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmjudge.data import AgreementLimits
 from pytest_llmjudge.data.comparison import NO_DROP, NOT_WORSE, SIGNIFICANCE, WARN
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BASELINE_KEYWORDS",
     "CHAT",
+    "DECIDING",
     "EMBEDDED",
     "JUDGED_KEYWORDS",
     "LOCAL",
@@ -544,6 +545,20 @@ OPTIONS: tuple[Option, ...] = (
         help="Cores of each actor of Ray, where nodes have no GPUs (default: all of a node)",
     ),
 )
+
+DECIDING: Final = (
+    *("checkpoint", "prompt", "responses_field", "base", "tokenizer", "fields", "split"),
+    *("model", "ask", "context", "samples", "check", "check_near"),
+    *("min_score", "min_average"),
+    *("labels", "correct", "min_agreement", "max_judge_error", "max_judge_bias"),
+    *("baseline", "max_drop", "baseline_rule", "inconclusive", "alpha", "baseline_partial"),
+    "baseline_suite",
+    *("max_new_tokens", "temperature", "top_k", "top_p", "seed", "stop", "device", "dtype"),
+)
+"""Names of the options that may change what a run decides, as :class:`Settings` has them.
+
+The others say where results go, how fast they come, or from where.
+"""
 
 
 @dataclass(frozen=True, slots=True)

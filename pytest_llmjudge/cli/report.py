@@ -13,6 +13,7 @@ from pytest_llmjudge.kinds import all_kinds, kind_named
 from pytest_llmjudge.kinds.base import CAUSE
 from pytest_llmjudge.kinds.document import saved_result
 from pytest_llmjudge.kinds.reports import entries_before, run_pages, run_summary
+from pytest_llmjudge.records.files import file_digest
 from pytest_llmjudge.storage.files import check_writable, write_text
 from pytest_llmjudge.storage.own import JUNIT_NAME, check_report_replaceable
 from pytest_llmjudge.storage.results_reader import read_results
@@ -106,24 +107,38 @@ def _check_baseline(run: RunResult, saved: SavedRun, baseline: SavedRun) -> None
         SettingsError: It is another one, or there was none.
     """
     where = f"--baseline {baseline.path}"
+    shard = saved.document.get("shard")
     compared = [result for result in run.results if result.comparison is not None]
-    if not compared:
+    if not compared and (shard is None or shard["baseline"] is None):
         problem = "the run was compared with no baseline"
         raise SettingsError(where, problem, "leave it out")
+    if shard is not None and file_digest(baseline.path) != shard["agreed"]["baseline"]["value"]:
+        problem = "it is not the baseline that the shard was run with"
+        raise SettingsError(where, problem, "name that one")
     for result in compared:
         then = result.comparison
         assert then is not None  # noqa: S101  # as above
         before = baseline.side(then.measure, then.baseline_suite or result.name)
         again = compare(before, saved.sides[result.name], then.rule)
-        if _before(again) != _before(then):
+        if _found(again, then) != _found(then, then):
             problem = f"it is not the baseline with which {result.name} was compared"
             raise SettingsError(where, problem, "name that one")
 
 
-def _before(comparison: Comparison) -> tuple[object, ...]:
-    """Return what a comparison says of its baseline."""
+def _found(comparison: Comparison, then: Comparison) -> list[object]:
+    """Return what a comparison says of single records, as far as that of the run does.
+
+    Args:
+        comparison: Of the run with a baseline.
+        then: The one in the results file; files of old do not say how many scores changed.
+    """
     counts = comparison.paired, comparison.removed, comparison.unscored_before
-    return *counts, comparison.before and round(comparison.before, 6)
+    figures = comparison.before, comparison.difference, comparison.deviation
+    flips = [(one.id, round(one.before, 6), one.response_before) for one in comparison.flips]
+    changed = comparison.changed if then.changed is not None else None
+    worse = comparison.worse if then.worse is not None else None
+    rounded = [figure and round(figure, 6) for figure in figures]
+    return [*counts, *rounded, *flips, changed, worse]
 
 
 def _noted(run: RunResult, saved: SavedRun) -> RunResult:

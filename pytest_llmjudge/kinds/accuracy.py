@@ -27,7 +27,7 @@ from pytest_llmjudge.kinds.accuracy_results import (
     by_category,
 )
 from pytest_llmjudge.kinds.accuracy_summary import accuracy_page, accuracy_summary
-from pytest_llmjudge.kinds.base import UNDECIDED, Kind, gates_over_all
+from pytest_llmjudge.kinds.base import INCOMPLETE, Kind, gates_over_all
 from pytest_llmjudge.kinds.categories import category_of, check_categories, gate_of
 from pytest_llmjudge.kinds.overlap import (
     OVERLAP,
@@ -292,7 +292,7 @@ class AccuracyKind(Kind[AccuracyResult]):
             records=records,
             categories=by_category(facts["categories"], limits, records),
             gates=(),
-            outcome=UNDECIDED,
+            outcome=INCOMPLETE,
             overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
             groups=facts["groups"],
         )

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
         Entry,
         Explanation,
         GateResult,
+        JudgeCheck,
         JudgeIdentity,
         Measure,
+        PairCheck,
         Side,
     )
     from pytest_llmjudge.data.history import Figure
@@ -43,9 +45,9 @@ __all__ = [
     "AVERAGE",
     "BASELINE",
     "CAUSE",
+    "INCOMPLETE",
     "JUDGE_CHECK",
     "NOT_RUN",
-    "UNDECIDED",
     "DataDecision",
     "Fitness",
     "Gathered",
@@ -56,6 +58,7 @@ __all__ = [
     "Suite",
     "SuiteRun",
     "Value",
+    "fitness_of",
     "gates_over_all",
     "node_ids",
     "without_item",
@@ -70,7 +73,7 @@ CAUSE = "llm_judge_cause"
 OWN_FAILURE = "its test failed beside that, which the results file does not explain"
 """Why a sample failed that its figures let pass: by what its test's body says."""
 
-UNDECIDED = "incomplete"
+INCOMPLETE = "incomplete"
 """The outcome of a suite of which no gate has decided."""
 
 _TEXTS = (
@@ -634,16 +637,17 @@ class Kind(ABC, Generic[Result]):
         """Return a key by which results are ordered, the one whose judge is the worst first."""
         return 0, 0.0
 
-    def most_run(self, shards: Sequence[Result]) -> Result:
-        """Return the shard in which most samples ran.
+    def first_run(self, shards: Sequence[Result]) -> Result:
+        """Return the first shard in which a sample ran.
 
         One in which none ran may not have seen a model or a judge of the user's own.
         """
-
-        def count(shard: Result) -> int:
-            return sum(sample.outcome != "not run" for sample in getattr(shard, self.samples))
-
-        return max(shards, key=count)
+        ran = (
+            shard
+            for shard in shards
+            if any(sample.outcome != "not run" for sample in getattr(shard, self.samples))
+        )
+        return next(ran, shards[0])
 
     def joined(
         self,
@@ -654,11 +658,11 @@ class Kind(ABC, Generic[Result]):
         """Return what the shards of a run found of a suite as one result, no gate decided yet.
 
         Args:
-            shards: What each found, by :meth:`fitness`.
+            shards: What each found, in their order.
             samples: Those of all shards, in the suite's order.
             facts: The suite's :meth:`Suite.facts`, the same in all shards.
         """
-        return _replaced(self.most_run(shards), **{self.samples: tuple(samples)})
+        return _replaced(self.first_run(shards), **{self.samples: tuple(samples)})
 
     @abstractmethod
     def decide(self, gate: str, result: Result, facts: Mapping[str, Any]) -> Decision:
@@ -822,6 +826,11 @@ def node_ids(suite: str, item: str) -> tuple[str, str]:
     # pytest writes what is not ASCII in an id as escapes, unless an ini option forbids it.
     escaped = item.encode("unicode_escape").decode("ascii")
     return f"{suite}[{item}]", f"{suite}[{escaped}]"
+
+
+def fitness_of(check: JudgeCheck | PairCheck | None) -> tuple[int, float]:
+    """Return by what checks of a judge are ordered, the worst first; see :meth:`Kind.fitness`."""
+    return (2, 0.0) if check is None else (int(check.fit), check.discrimination or 0.0)
 
 
 def gates_over_all(settings: Settings, figure: str = AVERAGE) -> list[str]:

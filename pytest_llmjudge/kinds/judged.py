@@ -27,7 +27,7 @@ from pytest_llmjudge.decisions.rules import rule_of
 from pytest_llmjudge.errors import SettingsError, one_line, printable, storable
 from pytest_llmjudge.keys import content_of
 from pytest_llmjudge.kinds.agreement import AGREEMENT, agreement_contradictions
-from pytest_llmjudge.kinds.base import JUDGE_CHECK, UNDECIDED, Kind, gates_over_all
+from pytest_llmjudge.kinds.base import INCOMPLETE, JUDGE_CHECK, Kind, fitness_of, gates_over_all
 from pytest_llmjudge.kinds.categories import (
     average_by_category,
     category_contradictions,
@@ -66,7 +66,7 @@ from pytest_llmjudge.kinds.plain import (
     plain_criteria,
     with_response,
 )
-from pytest_llmjudge.kinds.read_back import check_from_plain, fitness_of
+from pytest_llmjudge.kinds.read_back import check_from_plain
 from pytest_llmjudge.kinds.records import (
     RecordRun,
     RecordSuite,
@@ -213,7 +213,7 @@ class _Judged(Kind[SuiteResult]):
         facts: Mapping[str, Any],
     ) -> SuiteResult:
         """Return what the shards of a run found of a suite as one result."""
-        seen = self.most_run(shards)
+        seen = self.first_run(shards)
         return _suite_result(
             facts,
             samples,
@@ -221,7 +221,7 @@ class _Judged(Kind[SuiteResult]):
             checkpoint=seen.checkpoint,
             judge=seen.judge,
             judge_label=seen.judge_label,
-            check=shards[0].check,
+            check=min(shards, key=self.fitness).check,
             overlap=seen.overlap,
         )
 
@@ -588,7 +588,7 @@ def _suite_result(
         total=facts["total"],
         records=tuple(results),
         gates=(),
-        outcome=UNDECIDED,
+        outcome=INCOMPLETE,
         min_score=facts["min_score"],
         min_average=facts["min_average"],
         responses=facts["responses"],

@@ -24,7 +24,7 @@ from pytest_llmjudge.errors import (
     count_of,
 )
 from pytest_llmjudge.keys import content_of, make_key, template_digest
-from pytest_llmjudge.kinds.base import UNDECIDED, Kind, gates_over_all
+from pytest_llmjudge.kinds.base import INCOMPLETE, Kind, gates_over_all
 from pytest_llmjudge.kinds.overlap import (
     OVERLAP,
     overlap_blocks,
@@ -338,7 +338,7 @@ class _LossKind(Kind[LossResult]):
             limits=limits,
             records=records,
             gates=(),
-            outcome=UNDECIDED,
+            outcome=INCOMPLETE,
             groups=facts["groups"],
             overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
         )

@@ -77,8 +77,8 @@ class MergedRun:
     Attributes:
         run: Its results, with the status that pytest would have ended with.
         decided: The gates that were decided here, each with the name of its suite.
-        problems: What keeps it from having decided over all that it requires, or why it failed
-            where no suite did, as lines.
+        problems: What keeps it from having decided over all that it requires, or which shards
+            failed, as lines.
     """
 
     run: RunResult
@@ -117,9 +117,11 @@ def read_shards(paths: Sequence[Path]) -> list[_ShardFile]:
         problem = f"shard {named}{more} of {first.shard.count} is missing"
         raise BaselineError(", ".join(map(str, paths)), problem, "name the files of all shards")
     ordered = [by_number[number] for number in sorted(by_number)]
+    # What was left out of a shard makes it another one as well.
+    for file in ordered:
+        _check_all_ran(file)
     for file in ordered:
         _check_same(ordered[0], file)
-        _check_all_ran(file)
     _check_begun(ordered)
     return ordered
 
@@ -164,9 +166,7 @@ def merge(files: Sequence[_ShardFile], baseline: Path | None) -> MergedRun:
         for name, gate in decided
     )
     if has_failed:
-        is_explained = any(one.outcome != "passed" for one in run.results)
-        unexplained = () if is_explained else tuple(_broken(files))
-        return MergedRun(replace(run, status=1), decided, unexplained)
+        return MergedRun(replace(run, status=1), decided, tuple(_broken(files)))
     problems = tuple(str(problem) for problem in _unmet(files, run, decided))
     run = replace(run, status=int(bool(problems)), notes=(*run.notes, *problems))
     return MergedRun(run, decided, problems)
@@ -191,7 +191,7 @@ def _read(path: Path) -> _ShardFile:
 
 
 def _broken(files: Sequence[_ShardFile]) -> Iterator[str]:
-    """Yield which shards failed beside what their suites say, a line each."""
+    """Yield which shards failed, a line each; their suites need not say why."""
     for file in files:
         if file.part["status"]:
             problem = f"{file.shard.shown} ended with status {file.part['status']}"
@@ -235,20 +235,19 @@ def _refuse(
     Raises:
         BaselineError: Something is not.
     """
-    problems = dict.fromkeys(
-        (
+    errors = (
+        BaselineError(
             where,
-            (
-                f"its {what} is not the same in {first.path} and {file.path} "
-                f"({shown_value(one)} and {shown_value(other)})"
-            ),
+            f"its {what} is not the same in {first.path} and {file.path} "
+            f"({shown_value(one)} and {shown_value(other)})",
+            "run all shards in the same way",
         )
         for where, what, (first, one), (file, other) in facts
         if one != other
     )
-    if problems:
-        hint = "run all shards in the same way"
-        one, *more = (BaselineError(where, problem, hint) for where, problem in problems)
+    different = list({str(error): error for error in errors}.values())
+    if different:
+        one, *more = different
         raise BaselineError(one.where, one.problem, one.hint, more=tuple(more))
 
 
@@ -367,12 +366,11 @@ def _merged(
         for model in kind.models(shard)
         if model in file.part["changed"]
     ]
-    # What a judge makes of known answers is one thing for all: its worst is what it is.
-    shards.sort(key=kind.fitness)
     joined = kind.joined(shards, samples, facts)
     comparison: Comparison | None = None
     gates: list[GateResult] = []
-    for one in joined_gates(shards, facts["gates"]):
+    # What a judge makes of known answers is one thing for all: its worst is what it is.
+    for one in joined_gates(sorted(shards, key=kind.fitness), facts["gates"]):
         if not (one.outcome == "not run" and one.reason == MERGED):
             gates.append(one)
             continue

@@ -13,8 +13,8 @@ from pytest_llmjudge.data.history import Figure
 from pytest_llmjudge.decisions.rules import rule_of
 from pytest_llmjudge.errors import DatasetError, LlmJudgeError, SettingsError
 from pytest_llmjudge.kinds.base import (
+    INCOMPLETE,
     NOT_RUN,
-    UNDECIDED,
     Kind,
     Sample,
     Suite,
@@ -145,7 +145,7 @@ class _MMLUKind(Kind[ExamResult]):
             min_subject_accuracy=facts["min_subject_accuracy"],
             subjects=tuple(_subject_result(gathered, subject) for subject in facts["subjects"]),
             gates=(),
-            outcome=UNDECIDED,
+            outcome=INCOMPLETE,
         )
         return self.decided(result, gathered.gates, gathered.comparison)
 
@@ -227,7 +227,7 @@ class _MMLUKind(Kind[ExamResult]):
         return all(subject.questions for subject in result.subjects)
 
     def part_of(self, result: ExamResult, shard: Shard) -> ExamResult:  # noqa: ARG002
-        """Return the exam as it is: what its accuracies are of is what it lists."""
+        """Return the exam as it is: its accuracies are those of the subjects it lists."""
         return result
 
     def decide(

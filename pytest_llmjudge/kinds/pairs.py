@@ -19,7 +19,7 @@ from pytest_llmjudge.decisions.win_rate import (
     summary_of,
     with_agreement,
 )
-from pytest_llmjudge.kinds.base import JUDGE_CHECK, UNDECIDED, Kind
+from pytest_llmjudge.kinds.base import INCOMPLETE, JUDGE_CHECK, Kind, fitness_of
 from pytest_llmjudge.kinds.overlap import (
     OVERLAP,
     overlap_contradictions,
@@ -38,7 +38,7 @@ from pytest_llmjudge.kinds.pairs_summary import (
 from pytest_llmjudge.kinds.plain import (
     with_response,
 )
-from pytest_llmjudge.kinds.read_back import check_from_plain, fitness_of
+from pytest_llmjudge.kinds.read_back import check_from_plain
 from pytest_llmjudge.kinds.records import (
     RecordRun,
     RecordSuite,
@@ -131,7 +131,7 @@ class _Pairs(Kind[PreferenceResult]):
             pairs=tuple(results),
             gates=(),
             min_win_rate=facts["min_win_rate"],
-            outcome=UNDECIDED,
+            outcome=INCOMPLETE,
             check=check_from_plain(PairCheck, gathered.check),
             responses=facts["responses"],
             overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
@@ -179,7 +179,9 @@ class _Pairs(Kind[PreferenceResult]):
         """Return what the shards of a run found of a suite as one result."""
         joined = super().joined(shards, samples, facts)
         # How far a judge and people agree is known where both have decided over all pairs.
-        return replace(joined, path=facts["path"], check=shards[0].check, agreement=None)
+        return replace(
+            joined, path=facts["path"], check=min(shards, key=self.fitness).check, agreement=None
+        )
 
     def decide(self, gate: str, result: PreferenceResult, facts: Mapping[str, Any]) -> Decision:  # noqa: ARG002
         """Decide the gate over the win rate from a result alone."""

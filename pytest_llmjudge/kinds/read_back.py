@@ -24,13 +24,12 @@ from pytest_llmjudge.storage.results_reader import saved_content
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pytest_llmjudge.data import AnyResult, JudgeCheck, JudgeIdentity, Measure, PairCheck
+    from pytest_llmjudge.data import AnyResult, JudgeIdentity, Measure
 
 __all__ = [
     "check_from_plain",
     "checkpoint_from_document",
     "comparison_from_plain",
-    "fitness_of",
     "gates_from_document",
     "joined_gates",
     "label_from_document",
@@ -134,11 +133,6 @@ def record_from_document(plain: Mapping[str, Any]) -> Record:
         follow_ups=content.follow_ups,
         group=plain.get("group"),
     )
-
-
-def fitness_of(check: JudgeCheck | PairCheck | None) -> tuple[int, float]:
-    """Return by what checks of a judge are ordered, the worst first; see :meth:`.Kind.fitness`."""
-    return (2, 0.0) if check is None else (int(check.fit), check.discrimination or 0.0)
 
 
 def joined_gates(shards: Sequence[AnyResult], names: Iterable[str]) -> tuple[GateResult, ...]:

@@ -15,13 +15,13 @@ import pytest
 
 from pytest_llmjudge import __version__
 from pytest_llmjudge.data import RunResult
-from pytest_llmjudge.errors import LlmJudgeError, SettingsError, StoreError, one_line
+from pytest_llmjudge.errors import LlmJudgeError, StoreError, one_line
 from pytest_llmjudge.kinds.changed import without_passes
 from pytest_llmjudge.kinds.document import records_with_responses, results_document
 from pytest_llmjudge.kinds.reports import entries_before, run_pages, run_summary
 from pytest_llmjudge.kinds.required import unmet
 from pytest_llmjudge.plugin.cases import WORKER_KEY
-from pytest_llmjudge.plugin.elsewhere import Elsewhere
+from pytest_llmjudge.plugin.elsewhere import Elsewhere, not_made
 from pytest_llmjudge.plugin.explaining import Explaining
 from pytest_llmjudge.plugin.header import (
     asks_judge,
@@ -202,9 +202,9 @@ class ControllerHooks:
             if run is not None:
                 document = functools.cache(functools.partial(self._document, run))
                 self._write(run, document)
-        if run is not None:
+        if run is not None and self._elsewhere.is_wanted and not self._is_lost:
             # These may take as long as networks do, so they can be interrupted.
-            self._attempt("results", self._place(), lambda _: self._give(run, document()))
+            self._attempt("results", Path(), lambda _: self._give(run, document()))
         with without_interrupts():
             self._run = self._result(whole=False)[0]
             lines = self._shard.lines(self._run)
@@ -310,13 +310,10 @@ class ControllerHooks:
     def _document(self, run: RunResult) -> dict[str, Any]:
         return results_document(run, __version__, self._shard.part(run.status, self._changed))
 
-    def _place(self) -> Path | None:
-        """Return where results go beside files; ``None`` for nowhere.
-
-        What is wrong with results that are in no file was said of the file.
-        """
-        is_lost = self._session.settings.report is not None and "results" not in self._written
-        return Path() if self._elsewhere.is_wanted and not is_lost else None
+    @property
+    def _is_lost(self) -> bool:
+        """Whether results are in no file that should have them: why was said of the file."""
+        return self._session.settings.report is not None and "results" not in self._written
 
     def _give(self, run: RunResult, document: dict[str, Any]) -> bool:
         page = functools.partial(self._page, run)
@@ -368,9 +365,7 @@ class ControllerHooks:
         except LlmJudgeError as error:
             self._problems += error.lines
         except Exception as error:  # noqa: BLE001  # whatever it is, the other files are written
-            cause = f"{type(error).__name__}: {one_line(str(error), 200)}"
-            hint = "report it as a bug; all verdicts are kept in the cache"
-            self._problems += SettingsError(name, f"it could not be made ({cause})", hint).lines
+            self._problems.append(str(not_made(name, error)))
 
     def _page(self, run: RunResult) -> str:
         from pytest_llmjudge.reporting.html import html_report

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.plugin.session import LlmSession
     from pytest_llmjudge.tracking.mlflow import Experiment
 
-__all__ = ["Elsewhere"]
+__all__ = ["Elsewhere", "not_made"]
 
 _HOOK = pytest_llm_judge_results.__name__
 
@@ -81,15 +81,19 @@ class Elsewhere:
 
     def _log(
         self, experiment: Experiment, results: dict[str, Any], page: Callable[[], str]
-    ) -> tuple[str, ...]:
+    ) -> Iterator[str]:
         from pytest_llmjudge.tracking.options import deciding_options
 
         settings, shown = self._session.settings, self._session.resources.models.shown_path
+        text = None
         try:
-            self.places["mlflow"] = experiment.log(results, deciding_options(settings, shown), page)
+            text = page()
+        except Exception as error:  # noqa: BLE001  # whatever it is, the rest is given
+            yield str(not_made("page for MLflow", error))
+        try:
+            self.places["mlflow"] = experiment.log(results, deciding_options(settings, shown), text)
         except LlmJudgeError as error:
-            return error.lines
-        return ()
+            yield from error.lines
 
     def _call(self, results: dict[str, Any], files: Mapping[str, Path]) -> tuple[str, ...]:
         config = self._session.config
@@ -98,6 +102,17 @@ class Elsewhere:
         except BaseException as error:  # noqa: BLE001  # pytest's outcomes and Ctrl-C are no Exceptions
             return _failed(config, error).lines
         return ()
+
+
+def not_made(name: str, error: Exception) -> SettingsError:
+    """Return what is wrong with a file whose content could not be made.
+
+    Args:
+        name: What it is.
+        error: Why.
+    """
+    problem = f"it could not be made ({type(error).__name__}: {one_line(str(error), 200)})"
+    return SettingsError(name, problem, "report it as a bug; all verdicts are kept in the cache")
 
 
 def _failed(config: pytest.Config, error: BaseException) -> SettingsError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge import __version__
@@ -15,7 +14,7 @@ from pytest_llmjudge.kinds.shared import Shared, shared_file, shared_model, show
 from pytest_llmjudge.pipeline import fingerprint_of, judge_fingerprint
 from pytest_llmjudge.pipeline.protocols import judge_name, name_of
 from pytest_llmjudge.plugin.collect import report_usage_problem
-from pytest_llmjudge.settings import LOCAL
+from pytest_llmjudge.settings import DECIDING, LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -33,26 +32,9 @@ __all__ = [
     "shared_facts",
 ]
 
-_DECIDES_NOTHING = {
-    "annotations",
-    "batch_size",
-    "cache",
-    "checkpoint_url",
-    "concurrency",
-    "labels_options",
-    "mlflow",
-    "paths",
-    "prompt",
-    "ray",
-    "ray_cpus",
-    "ray_forced",
-    "server_options",
-    "shard",
-    "timeout",
-    "url",
-}
-"""Settings that no score depends on; a server is known by its model, a file by its content, a
-prompt by what it is to a suite."""
+_BY_CONTENT = {"baseline", "base", "checkpoint", "labels", "prompt", "tokenizer"}
+"""Options of which what they name is compared: a file may lie elsewhere, and a prompt is what it is
+to a suite."""
 
 
 def agree_on_plan(session: LlmSession) -> None:
@@ -177,12 +159,12 @@ def _judge(identity: Mapping[str, object]) -> Iterator[Shared]:
 
 
 def _options(settings: Settings) -> Iterator[Shared]:
-    for name, value in asdict(settings).items():
-        # Files are compared by what they hold.
-        if name not in _DECIDES_NOTHING and not isinstance(value, Path):
+    for name in DECIDING:
+        if name not in _BY_CONTENT:
             flag, hint = f"--llm-judge-{name.replace('_', '-')}", "give it on the command line"
-            given = LOCAL if name == "model" and settings.is_judge_local else value
-            yield Shared(f"option {flag}", flag, "value", str(given), hint)
+            is_place = name == "model" and settings.is_judge_local
+            value = LOCAL if is_place else getattr(settings, name)
+            yield Shared(f"option {flag}", flag, "value", str(value), hint)
     yield from _baseline(settings)
 
 

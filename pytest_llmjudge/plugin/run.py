@@ -129,7 +129,7 @@ class RunHooks:
             if self._session.is_worker:
                 agree_on_plan(self._session)
             if not is_listing(session.config):
-                note_shard(self._session)
+                note_shard(self._session, session.items)
         except LlmJudgeError as error:
             collect.report_usage_problem(session.config, error)
 

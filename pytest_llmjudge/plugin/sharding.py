@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from pytest_llmjudge.plugin.reports import ATTRIBUTE
 from pytest_llmjudge.records.files import file_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pytest
 
@@ -58,7 +59,7 @@ def is_left_to_merge(case: Case, settings: Settings) -> bool:
     return settings.shard is not None and case.is_gate and case.id in case.suite.gates(settings)[1]
 
 
-def note_shard(session: LlmSession) -> None:
+def note_shard(session: LlmSession, items: Iterable[pytest.Item]) -> None:
     """Keep what only a process that collects items knows, for the one that writes the file."""
     settings = session.settings
     shard = settings.shard
@@ -72,7 +73,7 @@ def note_shard(session: LlmSession) -> None:
     plan = {
         "agreed": {
             fact.key: {"where": fact.where, "what": fact.what, "value": fact.value}
-            for fact in (*shared_facts(session), *_sources(session))
+            for fact in (*shared_facts(session), *_sources(session.config, items))
         },
         "baseline": baseline,
         "places": {
@@ -87,16 +88,16 @@ def note_shard(session: LlmSession) -> None:
     session.store.agree({_PLAN: json.dumps(plan, sort_keys=True)})
 
 
-def _sources(session: LlmSession) -> Iterator[Shared]:
+def _sources(config: pytest.Config, items: Iterable[pytest.Item]) -> Iterator[Shared]:
     """Yield the files with the tests and fixtures of a run, which decide beside its suites."""
-    root, plugins = session.config.rootpath, session.config.pluginmanager.get_plugins()
+    plugins = config.pluginmanager.get_plugins()
     modules = (Path(str(getattr(plugin, "__file__", ""))) for plugin in plugins)
     fixtures = (module for module in modules if module.name == _CONFTEST)
-    tests = (root / name.partition("::")[0] for name in session.announced)
+    tests = (item.path for item in items if case_of(item) is not None)
     for path in sorted({*fixtures, *tests}):
-        if path.is_file() and path.is_relative_to(root):
-            shown = session.resources.models.shown_path(path)
-            yield Shared(f"source {shown}", shown, "content", file_digest(path))
+        # From the root it is the same on all machines, also outside of it.
+        shown = Path(os.path.relpath(path, config.rootpath)).as_posix()
+        yield Shared(f"source {shown}", shown, "content", file_digest(path))
 
 
 class ShardReports:

@@ -17,7 +17,7 @@ from pytest_llmjudge.servers.secrets import secrets_of
 from pytest_llmjudge.tracking.figures import metrics, outcome, params, records, suite_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mlflow import MlflowClient
 
@@ -56,15 +56,13 @@ class Experiment:
         self._id = id
         self._name = name
 
-    def log(
-        self, results: Mapping[str, Any], options: Mapping[str, str], page: Callable[[], str]
-    ) -> str:
+    def log(self, results: Mapping[str, Any], options: Mapping[str, str], page: str | None) -> str:
         """Write a run with its figures, table of records, results file and page.
 
         Args:
             results: As ``--llm-judge-report`` writes them.
             options: Of the run, those that may change what it decides.
-            page: Makes the HTML page.
+            page: The HTML page; ``None`` where it could not be made.
 
         Returns:
             Which run of which experiment it is, for people.
@@ -72,12 +70,11 @@ class Experiment:
         Raises:
             StoreError: It could not be written, or not all of it.
         """
-        text = page()
         with _quiet(_AT_THE_END):
             run = ""
             try:
                 run = self._create(results)
-                self._fill(run, results, options, text)
+                self._fill(run, results, options, page)
                 self._client.set_terminated(run, "FINISHED")
             except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001  # of MLflow, its database or its object store
                 if run:
@@ -105,7 +102,7 @@ class Experiment:
         return run_id
 
     def _fill(
-        self, run: str, results: Mapping[str, Any], options: Mapping[str, str], page: str
+        self, run: str, results: Mapping[str, Any], options: Mapping[str, str], page: str | None
     ) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
@@ -127,7 +124,8 @@ class Experiment:
             table = {key: [row[key] for row in rows] for key in rows[0]}
             self._client.log_table(run, table, "records.json")
         self._client.log_text(run, f"{json.dumps(results, indent=1)}\n", "results.json")
-        self._client.log_text(run, page, "report.html")
+        if page is not None:
+            self._client.log_text(run, page, "report.html")
 
     def _give_up(self, run: str) -> None:
         # Why it cannot be written is said by the first error.

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from pytest_llmjudge.settings import DECIDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_llmjudge.settings import Settings
 
-__all__ = ["DECIDING", "deciding_options"]
-
-DECIDING: Final = (
-    *("checkpoint", "prompt", "responses_field", "base", "tokenizer", "fields", "split"),
-    *("model", "ask", "context", "samples", "check", "check_near"),
-    *("min_score", "min_average"),
-    *("labels", "correct", "min_agreement", "max_judge_error", "max_judge_bias"),
-    *("baseline", "max_drop", "baseline_rule", "inconclusive", "alpha", "baseline_partial"),
-    "baseline_suite",
-    *("max_new_tokens", "temperature", "top_k", "top_p", "seed", "stop", "dtype"),
-)
-"""Names of these options; the others say where results go, how fast they come, or from where."""
+__all__ = ["deciding_options"]
 
 
 def deciding_options(settings: Settings, shown: Callable[[Path], str]) -> dict[str, str]:

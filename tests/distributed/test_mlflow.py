@@ -6,12 +6,19 @@ import importlib
 import json
 import os
 import shutil
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from mlflow import MlflowClient
 
+from pytest_llmjudge.data import RunResult
+from pytest_llmjudge.kinds.document import results_document
+from pytest_llmjudge.plugin import hookspecs
+from pytest_llmjudge.plugin.elsewhere import Elsewhere
+from pytest_llmjudge.settings import read_settings
 from tests.support.project import Project, records
+from tests.support.results import scored, suite
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -165,3 +172,40 @@ def pytest_runtest_teardown():
     with sqlite3.connect("mlflow.db") as store:
         store.execute("DROP TABLE IF EXISTS metrics")
 """
+
+
+def test_a_page_that_cannot_be_made(tmp_path: Path, tracking: str) -> None:
+    """MLflow and the hook get all else, and one line says so."""
+    manager, called = pytest.PytestPluginManager(), []
+    manager.add_hookspecs(hookspecs)
+
+    class Noting:
+        def pytest_llm_judge_results(self, results: dict[str, Any]) -> None:
+            called.append(results)
+
+    manager.register(Noting())
+    session: Any = SimpleNamespace(
+        settings=read_settings(
+            {"llm_judge_mlflow": ("releases", "cli")}, tmp_path, tmp_path, "ini"
+        ),
+        resources=SimpleNamespace(models=SimpleNamespace(shown_path=str)),
+        config=SimpleNamespace(hook=manager.hook, rootpath=tmp_path),
+    )
+    run = RunResult("2026-01-02T03:04:05+00:00", (suite([scored("r1", 80)]),))
+    results = json.loads(json.dumps(results_document(run, "0.1.0")))
+
+    def page() -> str:
+        raise KeyError("rows")
+
+    elsewhere = Elsewhere(session)
+    elsewhere.open()
+    lines = list(elsewhere.give(results, page, {}))
+
+    problem = "it could not be made (KeyError: 'rows')"
+    hint = "report it as a bug; all verdicts are kept in the cache"
+    assert lines == [f"page for MLflow: {problem}; {hint}"]
+    assert called == [results]
+    client = MlflowClient(tracking)
+    (kept,) = runs(client)
+    names = {file.path for file in client.list_artifacts(kept.info.run_id)}
+    assert names == {"records.json", "results.json"}

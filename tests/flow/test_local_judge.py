@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_llmjudge.cli import main
 from tests.support.project import Project, records
 from tests.unit.generation.hugging import save_folder, warm_up
 from tests.unit.generation.judges import save_judge
@@ -292,3 +294,23 @@ def test_options_of_an_ini_file(suite: Project) -> None:
     result = suite.pytester.runpytest("--llm-judge")
 
     assert error_of(result).startswith("pytest.ini: llm_judge_url: a judge that is named local: ")
+
+
+def test_shards_with_the_judge_in_two_places(
+    suite: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it lies on a machine decides nothing."""
+    shutil.copytree(suite.path / "judge", suite.path / "copy")
+
+    for number, folder in ((1, "judge"), (2, "copy")):
+        result = suite.run(
+            f"--llm-judge-model=local:{folder}",
+            WEIGHTED,
+            f"--llm-judge-shard={number}/2",
+            f"--llm-judge-report=shard-{number}.json",
+        )
+        assert result.ret == 0
+
+    monkeypatch.chdir(suite.path)
+    assert main(["merge", "shard-1.json", "shard-2.json", "--out=merged.json"]) == 0
+    assert suite.results("merged.json")["judge"]["model"].endswith("judge")

@@ -139,6 +139,14 @@ def test_beside_a_baseline(project: Project) -> None:
         ),
         (
             "new.json",
+            "mean.json",
+            (
+                "it is not the baseline with which test_suite.py::test_instructions was compared; name "
+                "that one"
+            ),
+        ),
+        (
+            "new.json",
             "test_suite.py",
             "it is no JSON, or not all of it; name a file that --llm-judge-report wrote",
         ),
@@ -153,7 +161,12 @@ def test_beside_another_baseline(
 ) -> None:
     """It would show responses that the run was never compared with."""
     project.write("conftest.py", JUDGE.format(fingerprint="reads-1"))
-    for name, scores in (("old", (90, 80)), ("other", (90, 81)), ("new", (70, 65))):
+    for name, scores in (
+        ("old", (90, 80)),
+        ("other", (90, 81)),
+        ("mean", (95, 75)),
+        ("new", (70, 65)),
+    ):
         project.suite(people_scored(*scores), GATED)
         given = ("--llm-judge-baseline=old.json",) if name == "new" else ()
         project.run(f"--llm-judge-report={name}.json", *given)
@@ -249,3 +262,20 @@ def test_a_shard_says_that_it_is_one(project: Project, monkeypatch: pytest.Monke
 
     note = "note: this is shard 2 of 2: gates over all records are decided by llmjudge merge"
     assert f"- {note}" in (project.path / "a.md").read_text()
+
+
+def test_a_shard_beside_its_baseline(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    """It has no comparison yet: it says with which file it was run."""
+    project.write("conftest.py", JUDGE.format(fingerprint="reads-1"))
+    for name, scores in (("old", (90, 80)), ("other", (80, 90)), ("new", (70, 65))):
+        project.suite(people_scored(*scores), GATED)
+        arguments = ("--llm-judge-shard=1/2", "--llm-judge-html=a.html") if name == "new" else ()
+        given = ("--llm-judge-baseline=old.json",) if name == "new" else ()
+        project.run(f"--llm-judge-report={name}.json", *arguments, *given)
+    capsys.readouterr()
+
+    assert main(["report", "new.json", "--html=b.html", "--baseline=old.json"]) == 0
+    assert main(["report", "new.json", "--html=c.html", "--baseline=other.json"]) == 2
+
+    problem = "it is not the baseline that the shard was run with; name that one"
+    assert capsys.readouterr().err == f"llmjudge: --baseline other.json: {problem}\n"

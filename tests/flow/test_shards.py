@@ -234,6 +234,8 @@ def test_a_merge_compares_with_the_baseline(
     assert merged == project.results("whole.json")
     assert status == whole.ret == int(warnings == "error" or not suites)
     printed = capsys.readouterr().out
+    for name in ("merged.json", "shard-1.json"):
+        assert main(["report", name, f"--html={name}.html", "--baseline=old.json"]) == 0
     decided = {
         (suite["name"], gate["outcome"], gate.get("cause"))
         for suite in merged["suites"]
@@ -298,26 +300,28 @@ def test_a_shard_without_a_sample(project: Project, merge: Callable[..., int]) -
     assert done.returncode == 4
 
 
+@pytest.mark.parametrize("number", [1, 2])
 def test_what_is_left_out_is_not_merged(
-    project: Project, merge: Callable[..., int], capsys: pytest.CaptureFixture[str]
+    project: Project, merge: Callable[..., int], capsys: pytest.CaptureFixture[str], number: int
 ) -> None:
-    """By -k a sample or a gate, by -x all that follows."""
-    content = records(6, wrong=[0, 1, 2, 3])
+    """By -k a sample or a gate, by -x all that follows, in whichever shard."""
+    content = records(9, wrong=range(9))
     project.suite(content)
     run_shards(project, 2)
-    first = [record["id"] for record in content if shard_of(record["id"], 2) == 1]
-    one = ("--llm-judge-shard=1/2", "--llm-judge-report=shard-1.json")
+    own = [record["id"] for record in content if shard_of(record["id"], 2) == number]
+    one = (f"--llm-judge-shard={number}/2", f"--llm-judge-report=shard-{number}.json")
     whole = "run it whole, without -k, -m, --lf and -x"
 
     for options, problem, names in (
-        (("-k", f"not {first[0]}"), "1 sample of shard 1/2 was not run", first[:1]),
-        (("-k", "not average"), "1 gate of shard 1/2 was not run", ["average"]),
-        (("-x",), f"{len(first) - 1} samples of shard 1/2 were not run", first[1:]),
+        (("-k", f"not {own[0]}"), f"1 sample of shard {number}/2 was not run", own[:1]),
+        (("-k", "not average"), f"1 gate of shard {number}/2 was not run", ["average"]),
+        (("-x",), f"{len(own) - 1} samples of shard {number}/2 were not run", own[1:]),
     ):
         project.run(*one, *options)
         assert merge(*files(2)) == 4
         listed = ", ".join(f"{SUITE}[{name}]" for name in names)
-        assert capsys.readouterr().err == f"llmjudge: shard-1.json: {problem}; {whole} ({listed})\n"
+        line = f"llmjudge: shard-{number}.json: {problem}; {whole} ({listed})\n"
+        assert capsys.readouterr().err == line
 
 
 def test_what_the_user_skips(project: Project, merge: Callable[..., int]) -> None:
@@ -405,11 +409,13 @@ def test_a_judge_that_is_not_fit(project: Project, merge: Callable[..., int], ch
     assert project.results("merged.json") == project.results("whole.json")
 
 
+@pytest.mark.parametrize("average", [1, 100])
 def test_a_shard_that_failed_beside_its_suites(
-    project: Project, merge: Callable[..., int], capsys: pytest.CaptureFixture[str]
+    project: Project, merge: Callable[..., int], capsys: pytest.CaptureFixture[str], average: int
 ) -> None:
-    """Where no suite says why the merge fails, it says which shards did."""
-    project.suite(records(4), f"{RESPONSES}, min_average=1")
+    """No suite need say why the merge fails, nor one that is expected to: it says which shards did."""
+    project.suite(records(4, wrong=[1]), f"{RESPONSES}, min_average={average}")
+    project.write("conftest.py", EXPECTED)
     project.write("test_plain.py", "def test_plain():\n    assert False")
     run_shards(project, 2)
     whole = project.run("--llm-judge-report=whole.json")
@@ -421,6 +427,16 @@ def test_a_shard_that_failed_beside_its_suites(
         for number in (1, 2)
     ]
     assert project.results("merged.json") == project.results("whole.json")
+
+
+EXPECTED = """
+import pytest
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "average" in item.name:
+            item.add_marker(pytest.mark.xfail)
+"""
 
 
 REQUIRE = "[pytest]\nllm_judge_require = test_suite.py\n"
@@ -582,6 +598,7 @@ def test_files_that_lie_elsewhere(
                 f"--llm-judge-report=shard-{number}.json",
                 f"--llm-judge-baseline={place / 'old.json'}",
                 *files_there,
+                *WRITTEN[number],
             )
             assert result.ret == 0
     (places[0] / "old.json").unlink()
@@ -595,6 +612,43 @@ def test_files_that_lie_elsewhere(
 
 
 THERE = (("checkpoint", "model.pth"), ("prompt", "prompt.txt"))
+WRITTEN = {
+    1: ("--llm-judge-html=a.html", "--llm-judge-markdown=a.md", "--llm-judge-responses=a"),
+    2: ("--llm-judge-annotations=github",),
+}
+"""Reports, which decide nothing."""
+
+
+@pytest.mark.parametrize("changed", ["", "../tests/conftest.py", "../tests/test_suite.py"])
+def test_tests_outside_the_root(
+    project: Project,
+    merge: Callable[..., int],
+    tmp_path_factory: pytest.TempPathFactory,
+    capsys: pytest.CaptureFixture[str],
+    changed: str,
+) -> None:
+    """They are compared by their place from the root, which is the same on all machines."""
+    project.suite(records(4), f"{RESPONSES}, min_average=1")
+    project.write("conftest.py", "")
+    for number in (1, 2):
+        place = tmp_path_factory.mktemp(f"machine-{number}")
+        (place / "root").mkdir()
+        shutil.copytree(project.path, place / "tests")
+        if changed and number == 2:
+            with (place / "root" / changed).open("a", encoding="utf-8") as file:
+                file.write("\n# Another commit.\n")
+        result = project.run(
+            f"--rootdir={place / 'root'}",
+            f"--llm-judge-shard={number}/2",
+            f"--llm-judge-report={project.path / f'shard-{number}.json'}",
+            str(place / "tests"),
+        )
+        assert result.ret == 0
+
+    assert merge(*files(2)) == (4 if changed else 0)
+
+    line = f"llmjudge: {changed}: its content is not the same in shard-1.json and shard-2.json ("
+    assert capsys.readouterr().err.startswith(line if changed else "")
 
 
 def test_a_model_that_changed(project: Project, merge: Callable[..., int]) -> None:

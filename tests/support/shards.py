@@ -117,7 +117,7 @@ def read_again(result: AnyResult, kind: Any) -> Any:  # noqa: ANN401  # of any k
 def joined_shards(decided: Decided, shards: Sequence[AnyResult]) -> tuple[Any, Any]:
     """Return what the results files of shards come to before any gate is decided, and the gates."""
     kind = decided.suite.kind
-    again = sorted((read_again(one, kind) for one in shards), key=kind.fitness)
+    again = [read_again(one, kind) for one in shards]
     places = {name: place for place, name in enumerate(decided.suite.samples)}
     found: dict[int, Any] = {}
     for sample in (one for shard in again for one in getattr(shard, kind.samples)):
@@ -126,6 +126,7 @@ def joined_shards(decided: Decided, shards: Sequence[AnyResult]) -> tuple[Any, A
             found[place] = sample
     samples = [found[place] for place in sorted(found)]
     joined = kind.joined(again, samples, decided.facts)
+    again.sort(key=kind.fitness)
     return joined, joined_gates(again, decided.facts["gates"])
 
 

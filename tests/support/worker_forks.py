@@ -106,7 +106,7 @@ def fork_from_collected(config: pytest.Config, specs: list[Any]) -> None:
 
     To rewrite their assertions and to import what they need takes most of a worker's collection.
     """
-    arguments = [f"-m{config.option.markexpr}", *config.args]
+    arguments = ["-m", config.option.markexpr, *config.args]
     _fork(specs, lambda: _client_of(_started(python(COLLECT, *arguments))))
 
 

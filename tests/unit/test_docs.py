@@ -240,6 +240,10 @@ def _said(function: object, *arguments: object) -> str:
             "TIKTOKEN_CACHE_DIR=folder, copy the folder here and set TIKTOKEN_CACHE_DIR to it, or put "
             "m.tiktoken beside the checkpoint"
         ),
+        (
+            "data.json: its content is not the same in a.json and b.json (0 and 1); run all shards in "
+            "the same way"
+        ),
     ],
 )
 def test_a_message_can_be_looked_up(message: str) -> None:

@@ -88,6 +88,12 @@ def of_suite(key: str, value: object) -> Callable[[dict[str, Any]], object]:
     return lambda document: document["shard"]["suites"][NAME].update({key: value})
 
 
+def another_suite(document: dict[str, Any]) -> None:
+    """Let the shard have a suite that no other has."""
+    document["shard"]["suites"]["other"] = document["shard"]["suites"][NAME]
+    document["suites"].append({**document["suites"][0], "name": "other"})
+
+
 def of_judge(**facts: object) -> Callable[[dict[str, Any]], object]:
     return lambda document: document["shard"]["suites"][NAME]["judge"].update(facts)
 
@@ -205,16 +211,16 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
             ),
         ),
         (
-            of_suite("gates", ["average", "baseline"]),
+            lambda document: document["shard"]["suites"][NAME].update(
+                {key: ["average", "baseline"] for key in ("gates", "due")}
+            ),
             (
                 f"{NAME}: its list of gates is not the same in s1.json and s2.json (average and "
                 f"average, baseline); {HINT}"
             ),
         ),
         (
-            lambda document: document["shard"]["suites"].update(
-                other=document["shard"]["suites"][NAME]
-            ),
+            another_suite,
             (
                 "s2.json: it and s1.json do not have the same suites (other); run the same suites in "
                 "all shards"

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from pytest_llmjudge.data import CategoryResult, Rule, RunResult
 from pytest_llmjudge.kinds.document import results_document
-from pytest_llmjudge.settings import Settings, read_settings
+from pytest_llmjudge.settings import DECIDING, Settings, read_settings
 from pytest_llmjudge.tracking import metrics, outcome, params, records
-from pytest_llmjudge.tracking.options import DECIDING, deciding_options
+from pytest_llmjudge.tracking.options import deciding_options
 from tests.support.results import compared, exam, pair, pairs, scored, subject, suite
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 NAME = "test_a.py/test_a"
 OTHERS = {
-    *("url", "checkpoint_url", "concurrency", "timeout", "cache", "batch_size", "device"),
+    *("url", "checkpoint_url", "concurrency", "timeout", "cache", "batch_size"),
     *("report", "html", "responses", "markdown", "mlflow", "annotations", "explain", "paths"),
     *("base_forced", "tokenizer_forced", "explain_forced", "responses_field_forced"),
     *("checkpoint_forced", "labels_options", "server_options"),
