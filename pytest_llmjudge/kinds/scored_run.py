@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
@@ -188,10 +189,7 @@ class ScoredRecordsRun(SuiteRun[Value]):
         self._counter.start(len(missing))
         keys = {name: key for key, name in missing.items()}
         try:
-            results = self._score(keys)
-            while some := list(islice(results, _KEPT)):
-                self._fingerprint.check()
-                self._keep({keys[name]: result for name, result in some})
+            self._keep_all((keys[name], result) for name, result in self._score(keys))
         except LlmJudgeError as error:
             known = self._stored(names)
             for key, name in missing.items():
@@ -238,9 +236,27 @@ class ScoredRecordsRun(SuiteRun[Value]):
             else:
                 yield name, self._facts(name, values, tasks[name])
 
+    def _keep_all(self, results: Iterable[tuple[str, str | LlmJudgeError]]) -> None:
+        """Keep results as they come, also those before an error or Ctrl-C."""
+        some: dict[str, str | LlmJudgeError] = {}
+        try:
+            for key, result in results:
+                some[key] = result
+                if len(some) == _KEPT:
+                    kept, some = some, {}
+                    self._keep(kept)
+        except BaseException:
+            with suppress(LlmJudgeError):  # what came first is told
+                self._keep(some)
+            raise
+        self._keep(some)
+
     def _keep(self, results: Mapping[str, str | LlmJudgeError]) -> None:
         from pytest_llmjudge.storage.store import Failure
 
+        if not results:
+            return
+        self._fingerprint.check()
         store = self._resources.store
         store.add_answers({key: one for key, one in results.items() if isinstance(one, str)})
         for key, one in results.items():

@@ -163,7 +163,8 @@ def test_results_are_those_of_one_process(tiny: Project, machines: Machines) -> 
 
         assert list(differences(expected, results)) == []
         counted = "1 actor on 1 node" if actors == 1 else f"{actors} actors on {actors} nodes"
-        assert lines[0].startswith(f"llm-judge: Ray (auto): {counted}, 1 core an actor")
+        cores = "1 core" if actors == 1 else "1 core each"
+        assert lines[0].startswith(f"llm-judge: Ray (auto): {counted}, {cores}: ")
         assert lines[1:] == [
             f"llm-judge: {name} is read at its path on all nodes"
             for name in ("local:judge", "model.pth")

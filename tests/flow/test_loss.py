@@ -456,6 +456,26 @@ def test_a_model_of_ones_own(project: Project, mode: tuple[str, ...]) -> None:
     )
 
 
+@pytest.mark.parametrize("kind", ["ValueError", "KeyboardInterrupt"])
+def test_what_was_scored_before_an_error_is_kept(project: Project, kind: str) -> None:
+    """Whatever ends the model: the next run asks it for the rest alone."""
+    write(project, '"data.json", max_perplexity=2')
+    loop = "        for context in contexts:"
+    ends = f"{loop}\n            if context is contexts[4]: raise {kind}"
+    project.write("conftest.py", OWN.replace(loop, ends))
+
+    # Ctrl-C would end this process too.
+    (project.run if kind == "ValueError" else project.run_subprocess)(REPORT)
+
+    if kind == "ValueError":
+        causes = [record["error"] for record in the_suite(project)["records"]]
+        assert causes.count(None) == 4
+    counts = f'        Path("asked.log").write_text(str(len(contexts)))\n{loop}'
+    project.write("conftest.py", f"from pathlib import Path\n{OWN.replace(loop, counts)}")
+    project.run(REPORT).assert_outcomes(passed=7)
+    assert (project.path / "asked.log").read_text("ascii") == "2"
+
+
 @pytest.mark.parametrize("value", ["-3e306", "-10**400"])
 def test_losses_that_no_model_has(project: Project, mode: tuple[str, ...], value: str) -> None:
     """Each record errs in one line, and the run still has its summary and its report."""

@@ -10,6 +10,7 @@ import socket
 import tempfile
 import threading
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -67,19 +68,28 @@ def connect(
         raise SettingsError(OPTION, problem, "leave that out, or this option")
     _check_answers(address)
     folder = _own_folder() if address == LOCAL else None
-    handler = signal.getsignal(signal.SIGTERM)
+    handler = _first_handler()
     try:
         with _without_telemetry():
             _start_no_other()
             _initialise(address, folder)
         _print_messages(are_printed=False)
+        return Cluster(address, cpus, device, note, end=lambda: _end(folder, handler))
     except Exception as error:  # noqa: BLE001  # Ray raises what its parts raise
         _end(folder, handler)
         raise _unreachable(address, str(error)) from None
     except BaseException:
         _end(folder, handler)
         raise
-    return Cluster(address, cpus, device, note, end=lambda: _end(folder, handler))
+
+
+@cache
+def _first_handler() -> Any:  # noqa: ANN401  # as signal has it
+    """Return what handled SIGTERM before this process had a connection.
+
+    A connection that another thread than the main one ends leaves Ray's handler behind.
+    """
+    return signal.getsignal(signal.SIGTERM)
 
 
 def _ignore_warnings() -> None:
@@ -234,7 +244,9 @@ class Cluster(Machines):
         """End all actors and the connection, and a Ray that was started for it."""
         if not self.is_own:
             return
-        if self._pool is not None:
-            self._pool.close()
-        self.remove_sent()
-        self._end()
+        try:
+            if self._pool is not None:
+                self._pool.close()
+            self.remove_sent()
+        finally:
+            self._end()

@@ -199,14 +199,18 @@ class Machines:
 
         Returns:
             ``None`` for nodes that are still reading theirs after :data:`ANSWER_SECONDS`; nothing
-            where all nodes are this machine.
+            where all nodes are this machine, and of those that have left the cluster meanwhile.
 
         Raises:
             SettingsError: A node does not answer.
         """
         nodes = () if self.shares_files else self.describe()
         answers = self._answers({node: self.look(node, contents) for node in nodes})
-        return {node: answers[node] is not None if node in answers else None for node in nodes}
+        return {
+            node: answers[node] is not None if node in answers else None
+            for node in nodes
+            if node in answers or self.is_there(node)
+        }
 
     @property
     def shares_files(self) -> bool:
@@ -246,8 +250,8 @@ class Machines:
         import ray
 
         receivers, self._receivers = list(self._receivers.values()), {}
-        # All is gone already where the cluster is.
-        with contextlib.suppress(ray.exceptions.RayError, ConnectionError):
+        # All is gone already where the cluster is, of which a client of Ray raises anything.
+        with contextlib.suppress(Exception):
             removed = [receiver.remove.remote() for receiver in receivers]
             if removed:
                 ray.wait(removed, num_returns=len(removed), timeout=ANSWER_SECONDS)

@@ -28,7 +28,8 @@ __all__ = ["ClusterModel"]
 
 _GROUPS = 32
 """Of contexts in one job, so that 64 actors have many passes each before they wait for its end. Of
-256 records each, with 230 tokens a record, they take 70 MB."""
+256 records each, with 230 tokens a record, they take 70 MB; of MMLU's subjects, with five shots and
+690 tokens a question, 190 MB."""
 
 _TOGETHER = 32
 """Texts that an actor decodes together, if it is sent as many; what it has room for it knows."""

@@ -41,6 +41,9 @@ _NOTE_SECONDS = 30.0
 _SILENT_SECONDS = 120.0
 """An actor that answers no poll for so long is lost, whatever Ray says of it."""
 
+_CLOSE_SECONDS = 10.0
+"""For a thread that waits for results to leave, when the actors are ended."""
+
 
 @dataclass(eq=False, slots=True)
 class _Seat:
@@ -112,7 +115,8 @@ class RayPool:
             while not any(seat.is_loaded for seat in self._seats):
                 with self._using():
                     news = self._advance(nothing, idle, None)
-                    self._check()
+                    if news.failure is None:
+                        self._check()
                 if news.failure is not None:
                     raise news.failure
         except BaseException:
@@ -134,7 +138,8 @@ class RayPool:
             while not dispatch.is_over:
                 with self._using():
                     news = self._advance(job, dispatch, options)
-                    self._check()
+                    if news.failure is None:
+                        self._check()
                 job.on_tokens(news.tokens)
                 yield from news.results
                 if news.failure is not None:
@@ -152,22 +157,21 @@ class RayPool:
         Raises:
             CheckpointError: They have been ended, or Ray fails.
         """
-        import ray
-
         with self._lock:
-            if self._why_closed is not None:
-                raise self._why_closed
-            try:
-                yield
-            except (ray.exceptions.RayError, OSError, RuntimeError) as error:
-                problem = f"Ray does not work any more ({one_line(str(error))})"
-                hint = "look at the cluster and run again: what was computed is kept"
-                self._why_closed = CheckpointError(OPTION, problem, hint)
-            except LlmJudgeError as error:
-                self._why_closed = error
-            if self._why_closed is not None:
+            if self._why_closed is None:
+                try:
+                    yield
+                except LlmJudgeError as error:
+                    self._why_closed = error
+                except Exception as error:  # noqa: BLE001  # a client of Ray raises anything
+                    problem = f"Ray does not work any more ({one_line(str(error))})"
+                    hint = "look at the cluster and run again: what was computed is kept"
+                    self._why_closed = CheckpointError(OPTION, problem, hint)
+                if self._why_closed is None:
+                    return
                 self._end()
-                raise self._why_closed
+            # It may be raised again and again, and would keep the frames of each time.
+            raise self._why_closed.with_traceback(None)
 
     def _advance(self, job: Job, dispatch: Dispatch[_Seat], options: Any) -> Progress:  # noqa: ANN401  # Ray's references have no types
         """Keep all actors at work for a while; return what is new of the job."""
@@ -208,22 +212,28 @@ class RayPool:
         """Take note of how far an actor is, or do without it as long as others can load the model.
 
         Returns:
-            What it met that must be a bug.
+            An error that is not meant for users, where no other actor is left.
         """
         seat.is_placed = True
         error = progress.failure
-        if isinstance(error, LlmJudgeError):
-            self._remove(seat)
-            self._refused = self._refused or error
-            self._cause = line = error.lines[0]
-            where = f"an actor on node {seat.node.address}"
-            self._machines.note(f"{OPTION}: {where} is left out: {line}")
+        if error is None:
+            seat.is_loaded = progress.is_over
+            if not seat.is_loaded:
+                self._poll(seat, seat.actor.loaded)
+            else:
+                seat.ended = 0
             return None
-        if progress.is_over:
-            seat.is_loaded, seat.ended = error is None, 0
+        self._remove(seat)
+        if isinstance(error, LlmJudgeError):
+            self._refused = self._refused or error
+            self._cause = error.lines[0]
+        elif self._seats or self._are_coming:
+            self._cause = one_line(f"{type(error).__name__}: {error}")
         else:
-            self._poll(seat, seat.actor.loaded)
-        return error
+            return error
+        where = f"an actor on node {seat.node.address}"
+        self._machines.note(f"{OPTION}: {where} is left out: {self._cause}")
+        return None
 
     def _lose(
         self, dispatch: Dispatch[_Seat], seat: _Seat, lost: Lost
@@ -324,6 +334,11 @@ class RayPool:
                     self._add(_Seat(node, place, known))
             self._cause = arrival.problem or self._cause
 
+    @property
+    def _are_coming(self) -> bool:
+        """Whether nodes may become ready for actors."""
+        return any(not arrival.is_over for arrival in self._arrivals)
+
     def _silent(self) -> list[tuple[_Seat, Progress | Lost]]:
         """Return actors that Ray says nothing of, and that answer nothing."""
         now = time.monotonic()
@@ -336,15 +351,20 @@ class RayPool:
         now = time.monotonic()
         waiting = [seat for seat in self._seats if not seat.is_placed]
         late = [seat for seat in waiting if now > seat.asked + _NOTE_SECONDS]
-        are_coming = any(not arrival.is_over for arrival in self._arrivals)
-        if are_coming or len(waiting) < len(self._seats):
+        if self._are_coming or len(waiting) < len(self._seats):
             self._had_actors = now
             if late and not self._has_noted:
                 self._has_noted = True
                 where = ", ".join(sorted({seat.node.address for seat in late}))
-                problem = f"{count_of(len(late), 'actor')} on {where} could not start yet"
-                cause = "others may use the GPUs or cores there"
-                self._machines.note(f"{OPTION}: {problem}: {cause}; the run goes on without them")
+                problem = (
+                    f"{count_of(len(late), 'actor')} on {where} had not started after "
+                    f"{_NOTE_SECONDS:.0f} seconds"
+                )
+                # Nobody else has a Ray that was started here.
+                shares = self._machines.shares_files
+                cause = "" if shares else " (others may use the GPUs or cores there)"
+                them = "it" if len(late) == 1 else "them"
+                self._machines.note(f"{OPTION}: {problem}{cause}; the run began without {them}")
             return
         seconds = now - self._had_actors
         if self._seats:
@@ -372,8 +392,12 @@ class RayPool:
             # Before the lock is had, so that a thread that waits for results leaves.
             hint = "run again: what was computed is kept"
             self._why_closed = CheckpointError(OPTION, "the actors were ended meanwhile", hint)
-        with self._lock:
-            self._end()
+        # Who has it may wait for a Ray that is gone; what remains ends with the connection.
+        if self._lock.acquire(timeout=_CLOSE_SECONDS):
+            try:
+                self._end()
+            finally:
+                self._lock.release()
 
     def _end(self) -> None:
         for seat in list(self._seats):

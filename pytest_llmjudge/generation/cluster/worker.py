@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, SettingsError
 from pytest_llmjudge.generation.checkpoint_info import base_of, is_adapter
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pytest_llmjudge.settings import Decoding, Settings
 
 __all__ = ["MakeModelWorker", "ModelWorker"]
+
+_Result = TypeVar("_Result")
 
 
 class MakeModelWorker:
@@ -64,10 +66,19 @@ class MakeModelWorker:
         try:
             model = self._load(place)
         except LlmJudgeError as error:
-            args = (str(text).replace(place.root, "") for text in error.args)
-            raise type(error)(*args) from None
+            raise self._as_here(error, place) from None
         model.show_as(self._path)
         return ModelWorker(model)
+
+    def _as_here(self, error: LlmJudgeError, place: Place) -> LlmJudgeError:
+        """Return an error that names files as the driver does."""
+        files = [self._path, self._settings.base, self._settings.tokenizer]
+        texts = list(map(str, error.args))
+        for file in filter(None, files):
+            texts = [text.replace(str(place.locate(file)), str(file)) for text in texts]
+        texts = [text.replace(place.root, "") for text in texts]
+        more = tuple(self._as_here(one, place) for one in error.more)
+        return type(error)(*texts, more=more, left=error.left)
 
     def _load(self, place: Place) -> InProcessModel[Any, Any]:
         settings, path = self._settings, place.locate(self._path)
@@ -79,9 +90,12 @@ class MakeModelWorker:
         model = make_model(path, settings)
         assert isinstance(model, InProcessModel)  # noqa: S101  # a path names no other
         if model.fingerprint != self._fingerprint:
-            # Its files are the same: only transformers' version decides as well.
+            # Its files were the same when they were compared; transformers' version decides too.
             problem = "it is another model on a node, whose files or transformers differ"
-            hint = "install the same version of transformers on all nodes"
+            hint = (
+                "install the same version of transformers on all nodes; if a file changed there "
+                "meanwhile, run again"
+            )
             raise CheckpointError(str(self._path), problem, hint)
         model.load()
         return model
@@ -141,16 +155,22 @@ class ModelWorker:
         passes: Sequence[tuple[int, Sequence[Context]]],
         *,
         prefixes: Sequence[list[int]],
-    ) -> Iterator[tuple[int, list[list[float]]]]:
+    ) -> Iterator[tuple[int, list[list[float]] | CheckpointError]]:
         """Score the contexts of passes; see :meth:`.PassComputer.score`.
 
         Args:
             passes: Each with the number of its prefix.
             prefixes: What passes begin with.
+
+        Yields:
+            The number of each pass with its scores, or with why this one cannot be computed.
         """
-        with one_line_memory(self._model.path):
-            for number, (at, contexts) in enumerate(passes):
-                yield number, self._behind_prefix(prefixes[at]).score(contexts)
+
+        def score(prefix: list[int], contexts: Sequence[Context]) -> list[list[float]]:
+            return self._behind_prefix(prefix).score(contexts)
+
+        for number, (at, contexts) in enumerate(passes):
+            yield number, self._computed(score, prefixes[at], contexts)
 
     def weigh(
         self,
@@ -158,18 +178,22 @@ class ModelWorker:
         *,
         prefixes: Sequence[list[int]],
         most: int,
-    ) -> Iterator[tuple[int, list[Reply | PromptError]]]:
-        """Read the likeliest first tokens of replies; see :meth:`.LocalModel.weighed_replies`."""
-        weigh = self._model.weigh
-        with one_line_memory(self._model.path):
-            for number, (at, contexts) in enumerate(passes):
-                prefix = prefixes[at]
-                read = (len(prefix) + len(context.ids) for context in contexts)
-                likely = self._behind_prefix(prefix).next_logprobs(contexts)
-                yield (
-                    number,
-                    [weigh(one, most, size) for one, size in zip(likely, read, strict=True)],
-                )
+    ) -> Iterator[tuple[int, list[Reply | PromptError] | CheckpointError]]:
+        """Read the likeliest first tokens of replies; see :meth:`.LocalModel.weighed_replies`.
+
+        Yields:
+            The number of each pass with its replies, or with why this one cannot be computed.
+        """
+
+        def weigh(prefix: list[int], contexts: Sequence[Context]) -> list[Reply | PromptError]:
+            read = (len(prefix) + len(context.ids) for context in contexts)
+            likely = self._behind_prefix(prefix).next_logprobs(contexts)
+            return [
+                self._model.weigh(one, most, size) for one, size in zip(likely, read, strict=True)
+            ]
+
+        for number, (at, contexts) in enumerate(passes):
+            yield number, self._computed(weigh, prefixes[at], contexts)
 
     def written_replies(
         self, prompts: Sequence[Prompt], *, max_new_tokens: int, decoding: Decoding
@@ -184,6 +208,20 @@ class ModelWorker:
     ) -> Iterator[tuple[int, Reply | PromptError]]:
         """Have replies chosen; see :meth:`.LocalModel.held_replies`."""
         return self._model.held_replies(prompts, allowed, decoding=decoding)
+
+    def _computed(
+        self,
+        compute: Callable[[list[int], Sequence[Context]], list[_Result]],
+        prefix: list[int],
+        contexts: Sequence[Context],
+    ) -> list[_Result] | CheckpointError:
+        """Return the results of a pass, or why it has none; others may need less memory."""
+        try:
+            with one_line_memory(self._model.path):
+                return compute(prefix, contexts)
+        except CheckpointError as error:
+            # Without the frames of this one, which hold what it has computed.
+            return CheckpointError(error.where, error.problem, error.hint)
 
     def _behind_prefix(self, prefix: list[int]) -> PassComputer:
         """Return what computes behind a prefix; its keys and values stay for the next pass."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,7 @@ from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, PromptError, 
 from pytest_llmjudge.generation.cluster.model import ClusterModel
 from pytest_llmjudge.generation.cluster.shipping import Receiver, pieces_of
 from pytest_llmjudge.generation.cluster.work import Place
-from pytest_llmjudge.generation.cluster.worker import MakeModelWorker
+from pytest_llmjudge.generation.cluster.worker import MakeModelWorker, ModelWorker
 from pytest_llmjudge.generation.factory import make_model
 from pytest_llmjudge.generation.in_process import InProcessModel
 from pytest_llmjudge.generation.reply import Reply
@@ -48,6 +49,8 @@ PROMPTS = ["the thing", "a", "Say 1 in words.", "say please", "é" * 7, "x" * 40
 GREEDY = Decoding()
 DRAWN = Decoding(temperature=0.9, seed=5)
 SCORES = replies_to(SCORE_SCHEMA)
+MANY = 5
+"""Contexts of one pass that there is memory for."""
 
 
 @pytest.fixture(scope="module")
@@ -321,6 +324,61 @@ def test_units_that_end_their_actors(paths: Mapping[str, Path]) -> None:
     assert str(caught.value) == line
 
 
+class Narrow:
+    """A pool of one actor, which has no memory for passes of many contexts."""
+
+    def __init__(self, inner: Inner) -> None:
+        self.path = inner.path
+        self.weigh = inner.weigh
+        self._inner = inner
+
+    def run(self, job: Job) -> Iterator[tuple[int, Any]]:
+        """Compute all units in order."""
+        worker: Any = ModelWorker(self)  # type: ignore[arg-type]  # it has what is needed of one
+        results: Iterator[tuple[int, Any]] = getattr(worker, job.method)(job.units, **job.options)
+        return results
+
+    def behind(self, prefix: list[int]) -> Any:  # noqa: ANN401
+        """Return what computes passes behind a prefix."""
+        computes: Any = self._inner.behind(prefix)
+
+        def unless_many(name: str) -> Callable[[Sequence[Context]], Any]:
+            def compute(contexts: Sequence[Context]) -> Any:  # noqa: ANN401
+                if len(contexts) > MANY:
+                    message = "CUDA out of memory"
+                    raise RuntimeError(message)
+                return getattr(computes, name)(contexts)
+
+            return compute
+
+        return SimpleNamespace(
+            score=unless_many("score"), next_logprobs=unless_many("next_logprobs")
+        )
+
+    def close(self) -> None:
+        """Nothing is left."""
+
+
+def test_passes_that_there_is_no_memory_for(paths: Mapping[str, Path]) -> None:
+    """The error is that of their contexts alone; all others have what they have without it."""
+    plain = alone(paths["llama"])
+    model = ClusterModel(alone(paths["llama"]), lambda *_: Narrow(plain))
+    line = f"{paths['llama']}: out of memory; free some, or take another device"
+    groups = [[Context([number], ([2],)) for number in range(MANY + 1)], [Context([3], ([2],))]]
+    many = ["a"] * (MANY + 1)
+
+    scores = dict(model.score_groups(groups))
+    few, replies = (
+        dict(model.weighed_replies(["a"], most=3)),
+        dict(model.weighed_replies(many, most=3)),
+    )
+
+    assert {str(scores[number]) for number in range(MANY + 1)} == {line}
+    assert [scores[MANY + 1]] == list(plain.score(groups[1]))
+    assert few == dict(plain.weighed_replies(["a"], most=3))
+    assert [(type(one), str(one)) for one in replies.values()] == [(PromptError, line)] * len(many)
+
+
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     """What a node writes files with that it is sent."""
@@ -378,6 +436,41 @@ def test_a_tokenizer_that_cannot_be_loaded_on_a_node(tmp_path: Path, receiver: R
     assert str(caught.value).startswith(f"{ranks}: ")
 
 
+@pytest.mark.parametrize("is_sent", [False, True], ids=["read there", "sent"])
+def test_a_path_that_is_relative_on_a_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, receiver: Receiver, *, is_sent: bool
+) -> None:
+    """Errors name the file as the driver does."""
+    monkeypatch.chdir(tmp_path)
+    save_model(tmp_path / "model.pth")
+    Path("own.tiktoken").write_text("no ranks")
+    options = replace(settings(), tokenizer=Path("own.tiktoken"))
+    inner = alone(Path("model.pth"), options)
+    for name, piece in pieces_of(inner.info.contents):
+        assert not receiver.receive(name, piece)
+    root = str(receiver.folder) if is_sent else ""
+    make = MakeModelWorker(inner.path, options, inner.fingerprint)
+
+    with pytest.raises(CheckpointError, match="line 1 is not a token in base64") as caught:
+        make(Place(torch.get_num_threads(), root, str(tmp_path)))
+
+    assert str(caught.value).startswith("own.tiktoken: ")
+
+
+def test_all_problems_of_a_file_on_a_node(paths: Mapping[str, Path]) -> None:
+    """Those that come with the first one, and the count of the rest."""
+    make = MakeModelWorker(Path("model.pth"), settings(), "")
+    place = Place(1, "/sent", "/here")
+    first = CheckpointError("/sent/here/model.pth", "is wrong", "correct it")
+    error = CheckpointError("/sent/here/model.pth", "is bad", "mend it", more=(first,), left=3)
+
+    assert make._as_here(error, place).lines == (
+        "model.pth: is bad; mend it",
+        "model.pth: is wrong; correct it",
+        "model.pth: and 3 more problems",
+    )
+
+
 def test_a_chat_template_on_a_node(tmp_path: Path, receiver: Receiver) -> None:
     """Its errors name the driver's folder as well."""
     save_folder(tmp_path / "model", template="{{ raise_exception('no') }}")
@@ -431,7 +524,7 @@ def test_another_model_on_a_node(paths: Mapping[str, Path], tmp_path: Path) -> N
 
     assert str(caught.value) == (
         f"{other}: it is another model on a node, whose files or transformers differ; install the "
-        "same version of transformers on all nodes"
+        "same version of transformers on all nodes; if a file changed there meanwhile, run again"
     )
 
 
