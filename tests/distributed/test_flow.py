@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from pytest_llmjudge.generation.families.gpt2.model import GPTConfig
+from tests.support import worker_forks
 from tests.support.project import Project, records
 from tests.support.ray_cluster import SmallCluster, until
 from tests.unit.generation.hugging import warm_up
@@ -111,6 +112,8 @@ def machines(small: Machines, monkeypatch: pytest.MonkeyPatch) -> Machines:
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Have everything imported: pytester forgets what its runs import, and torch minds that."""
     warm_up(tmp_path_factory.mktemp("warm"))
+    # What forks the runs has its files where temporary ones are now, and a test changes that.
+    worker_forks.command(())
 
 
 @pytest.fixture
@@ -171,6 +174,7 @@ def test_results_are_those_of_one_process(tiny: Project, machines: Machines) -> 
         ]
 
 
+@pytest.mark.slow
 def test_a_ray_of_the_runs_own(tiny: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """With workers and a judge in files: it is named in the head, and ends with all that it left."""
     tiny.write("test_texts.py", TEXTS)
