@@ -54,6 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
     text = "every_mode: each case is run in all modes of distribution, not the first alone"
     config.addinivalue_line("markers", text)
     config.addinivalue_line("markers", "slow: left out of a contributor's quick run")
+    config.addinivalue_line("markers", "long: left out of the gate's tests on clusters")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -174,7 +174,7 @@ def test_results_are_those_of_one_process(tiny: Project, machines: Machines) -> 
         ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_ray_of_the_runs_own(tiny: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """With workers and a judge in files: it is named in the head, and ends with all that it left."""
     tiny.write("test_texts.py", TEXTS)

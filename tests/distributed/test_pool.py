@@ -171,7 +171,7 @@ def test_files_that_nodes_lack_are_sent_once_a_node(
     assert notes == []
 
 
-@pytest.mark.parametrize("kind", ["gpt2", pytest.param("llama", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["gpt2", pytest.param("llama", marks=pytest.mark.long)])
 def test_a_model_that_is_sent(cluster: Cluster, tmp_path: Path, kind: str) -> None:
     """It answers as in this process, and its errors name this process's path."""
     if kind == "gpt2":
@@ -248,7 +248,7 @@ def test_errors_of_a_worker(cluster: Cluster, notes: list[str]) -> None:
     assert dict(pool.run(job("sleep", [1], seconds=0))) == {0: 1}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_whoever_waits_for_actors_that_are_ended_is_told(
     small: SmallCluster, notes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -357,7 +357,7 @@ except KeyboardInterrupt:
     ("address", "number"),
     [
         ("auto", signal.SIGKILL),
-        pytest.param("auto", signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param("auto", signal.SIGINT, marks=pytest.mark.long),
         ("local", signal.SIGKILL),
     ],
 )
