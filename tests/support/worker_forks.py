@@ -143,8 +143,14 @@ def run() -> None:
 
 def collect() -> None:
     """Import the tests that the arguments name, and serve requests as the first process does."""
+    torch = importlib.import_module("torch")
+    threads = torch.get_num_threads()
+    # Modules of tests may compute: threads that then compute do not outlive a fork, which waits
+    # for them for ever.
+    torch.set_num_threads(1)
     with contextlib.redirect_stdout(sys.stderr):
         pytest.main(["--collect-only", "-qq", "-n0", "-pno:cacheprovider", *sys.argv[1:]])
+    torch.set_num_threads(threads)
     _serve(tempfile.mkdtemp())
 
 
