@@ -24,8 +24,19 @@ TOKENS = "--llm-judge-max-new-tokens=4"
 REPORT = "--llm-judge-report=results.json"
 CHANGED = "it changed since the run began; run again when the training is done"
 
-BEFORE_LATER_WORKERS = """
-import os, shutil, time
+REPLACE = """
+import os, shutil
+
+def replace_file(path, other):
+    # As trainers save: at no moment is there half of a file, which another process could read.
+    os.replace(shutil.copy(other, path + "-" + str(os.getpid())), path)
+"""
+"""What a conftest replaces a file with."""
+
+BEFORE_LATER_WORKERS = (
+    REPLACE
+    + """
+import os, time
 from pathlib import Path
 
 import pytest
@@ -44,19 +55,22 @@ def pytest_collection_finish(session):
     if os.environ.get("PYTEST_XDIST_WORKER") == "gw0":
         Path("planned").touch()
 """
+)
 """A conftest under which something happens between the plans of two workers."""
 
-AT_A_RECORD = """
+AT_A_RECORD = (
+    REPLACE
+    + """
 import json
-import shutil
 import pytest
 
 @pytest.fixture(autouse=True)
 def replace(request):
     if "[{item}]" in request.node.name:
-        shutil.copy("other.pth", "{file}")
+        replace_file("{file}", "other.pth")
     yield
 """
+)
 
 
 def digit(path: Path) -> str:
@@ -93,7 +107,7 @@ def test_a_checkpoint_replaced_between_plans(two: Project) -> None:
     write_ranks(two.path / "elsewhere" / "model.tiktoken")
     other = digit(two.path / "elsewhere" / "model.pth")
 
-    line = refused(two, 'shutil.copy("other.pth", "model.pth")')
+    line = refused(two, 'replace_file("model.pth", "other.pth")')
 
     assert line == (
         "model.pth: its fingerprint is not the same in all processes of this run "
@@ -103,13 +117,14 @@ def test_a_checkpoint_replaced_between_plans(two: Project) -> None:
 
 def test_a_checkpoint_replaced_after_the_header(two: Project) -> None:
     """What the terminal's process has shown is the first that counts."""
-    action = 'shutil.copy("other.pth", "model.pth")'
+    action = 'replace_file("model.pth", "other.pth")'
     two.write(
         "conftest.py",
         BEFORE_LATER_WORKERS.format(action="pass")
         + (
             "\n@pytest.hookimpl(trylast=True)\n"
             "def pytest_report_header():\n"
+            "    if 'PYTEST_XDIST_WORKER' in os.environ:\n        return\n"
             f"    {action}\n    Path('shown').touch()\n"
             "@pytest.hookimpl(tryfirst=True)\n"
             "def pytest_collectstart(collector):\n"
@@ -131,7 +146,7 @@ def test_records_replaced_between_plans(project: Project) -> None:
     project.suite(records(3))
     project.write("later.json", records(3, wrong=[1]))
 
-    line = refused(project, 'shutil.copy("later.json", "data.json")')
+    line = refused(project, 'replace_file("data.json", "later.json")')
 
     assert line.startswith("data.json: its content is not the same in all processes of this run (")
     assert line.endswith("); run again when nothing writes to it")
@@ -146,7 +161,7 @@ def test_a_threshold_changed_between_plans(project: Project) -> None:
     project.write("least.txt", "50")
     project.write("lower.txt", "1")
 
-    line = refused(project, 'shutil.copy("lower.txt", "least.txt")')
+    line = refused(project, 'replace_file("least.txt", "lower.txt")')
 
     assert line == (
         "test_suite.py::test_instructions: its min_score is not the same in all processes of this "
@@ -162,7 +177,7 @@ def test_a_system_text_changed_between_plans(project: Project) -> None:
     project.write("system.txt", "In words.")
     project.write("other.txt", "In figures.")
 
-    line = refused(project, 'shutil.copy("other.txt", "system.txt")')
+    line = refused(project, 'replace_file("system.txt", "other.txt")')
 
     assert line == (
         "test_suite.py::test_instructions: its system is not the same in all processes of this run "
@@ -188,7 +203,7 @@ def test_the_other_side_of_pairs_replaced_between_plans(two: Project, file: str)
     arguments = f'checkpoint="model.pth", prompt="prompt.txt", against="{file}", min_win_rate=0.1'
     two.pairs(records(3), arguments)
 
-    line = refused(two, f'shutil.copy("{later}", "{file}")')
+    line = refused(two, f'replace_file("{file}", "{later}")')
 
     what = "fingerprint" if file == "old.pth" else "content"
     assert line.startswith(f"{file}: its {what} is not the same in all processes of this run (")
@@ -204,7 +219,7 @@ def test_questions_replaced_between_plans(project: Project) -> None:
     rows = (project.path / file).read_text().splitlines()
     project.write("later.csv", "\n".join([*rows[1:], rows[0]]) + "\n")
 
-    line = refused(project, f'shutil.copy("later.csv", "{file}")')
+    line = refused(project, f'replace_file("{file}", "later.csv")')
 
     assert line.startswith("mmlu: its content is not the same in all processes of this run (")
 
@@ -213,10 +228,10 @@ def test_a_worker_that_replaces_a_crashed_one(two: Project) -> None:
     """It is held to the plan of those before it."""
     two.write(
         "conftest.py",
-        "import os, shutil, pytest\n@pytest.fixture(autouse=True)\ndef crash(request):\n"
+        f"{REPLACE}\nimport pytest\n@pytest.fixture(autouse=True)\ndef crash(request):\n"
         "    if '[r3]' in request.node.name and not os.path.exists('crashed'):\n"
         "        open('crashed', 'w').close()\n"
-        "        shutil.copy('other.pth', 'model.pth')\n        os._exit(3)\n    yield\n",
+        "        replace_file('model.pth', 'other.pth')\n        os._exit(3)\n    yield\n",
     )
 
     result = two.run("-n", "1", TOKENS, REPORT)
@@ -236,10 +251,10 @@ def test_a_checkpoint_replaced_after_use(two: Project, mode: tuple[str, ...], it
     if item == "average":
         # After the gate has decided.
         text = (
-            "import shutil, pytest\n@pytest.hookimpl(trylast=True)\n"
+            f"{REPLACE}\nimport pytest\n@pytest.hookimpl(trylast=True)\n"
             "def pytest_runtest_teardown(item):\n"
             "    if '[average]' in item.name:\n"
-            "        shutil.copy('other.pth', 'model.pth')\n"
+            "        replace_file('model.pth', 'other.pth')\n"
         )
     two.write("conftest.py", text)
 
@@ -258,7 +273,7 @@ def test_a_checkpoint_that_is_only_touched(two: Project) -> None:
     two.write(
         "conftest.py",
         AT_A_RECORD.format(item="r3", file="model.pth").replace(
-            'shutil.copy("other.pth", "model.pth")',
+            'replace_file("model.pth", "other.pth")',
             'shutil.copy("model.pth", "copy"); shutil.copy("copy", "model.pth")',
         ),
     )
@@ -314,8 +329,8 @@ def test_a_baseline_replaced_before_the_workers_read_it(project: Project) -> Non
     project.write("low.json", low)
     project.write(
         "conftest.py",
-        "import os, shutil\n"
-        "if os.environ.get('PYTEST_XDIST_WORKER'):\n    shutil.copy('low.json', 'base.json')\n",
+        f"{REPLACE}\nif os.environ.get('PYTEST_XDIST_WORKER'):\n"
+        "    replace_file('base.json', 'low.json')\n",
     )
 
     result = project.run_subprocess("--llm-judge-baseline=base.json", "-n", "2")
