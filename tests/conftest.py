@@ -94,18 +94,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _main_flows(items: Sequence[pytest.Item]) -> Iterator[pytest.Item]:
-    """Yield the unit tests, and of each feature its first flow, plain and with two workers."""
-    chosen: dict[Path, str] = {}
-    seen = set()
+    """Yield the unit tests, the first flow of each feature, and one of them in two workers too."""
+    seen: set[tuple[Path, str]] = set()
     for item in items:
         if "flow" not in item.path.parts:
             if "real" not in item.path.parts:
                 yield item
             continue
-        mode, name = _mode_of(item), item.nodeid.partition("[")[0]
-        is_chosen = mode in {"plain", "n2"} and chosen.setdefault(item.path, name) == name
-        if is_chosen and (name, mode) not in seen:
-            seen.add((name, mode))
+        flow = item.path, _mode_of(item)
+        is_main = flow[1] == "plain" or (flow[1] == "n2" and item.path.name == "test_cache.py")
+        if is_main and flow not in seen:
+            seen.add(flow)
             yield item
 
 
