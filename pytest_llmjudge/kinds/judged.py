@@ -27,7 +27,7 @@ from pytest_llmjudge.decisions.rules import rule_of
 from pytest_llmjudge.errors import SettingsError, one_line, printable, storable
 from pytest_llmjudge.keys import content_of
 from pytest_llmjudge.kinds.agreement import AGREEMENT, agreement_contradictions
-from pytest_llmjudge.kinds.base import INCOMPLETE, JUDGE_CHECK, Kind, fitness_of, gates_over_all
+from pytest_llmjudge.kinds.base import INCOMPLETE, JUDGE_CHECK, Kind, gates_over_all
 from pytest_llmjudge.kinds.categories import (
     average_by_category,
     category_contradictions,
@@ -202,10 +202,6 @@ class _Judged(Kind[SuiteResult]):
         """Say whether each record has a score."""
         return len(result.scores) >= result.total
 
-    def fitness(self, result: SuiteResult) -> tuple[int, float]:
-        """Return by what shards are ordered."""
-        return fitness_of(result.check)
-
     def joined(
         self,
         shards: Sequence[SuiteResult],
@@ -213,7 +209,7 @@ class _Judged(Kind[SuiteResult]):
         facts: Mapping[str, Any],
     ) -> SuiteResult:
         """Return what the shards of a run found of a suite as one result."""
-        seen = self.first_run(shards)
+        seen = super().joined(shards, samples, facts)
         return _suite_result(
             facts,
             samples,
@@ -221,7 +217,7 @@ class _Judged(Kind[SuiteResult]):
             checkpoint=seen.checkpoint,
             judge=seen.judge,
             judge_label=seen.judge_label,
-            check=min(shards, key=self.fitness).check,
+            check=seen.check,
             overlap=seen.overlap,
         )
 

@@ -19,7 +19,7 @@ from pytest_llmjudge.decisions.win_rate import (
     summary_of,
     with_agreement,
 )
-from pytest_llmjudge.kinds.base import INCOMPLETE, JUDGE_CHECK, Kind, fitness_of
+from pytest_llmjudge.kinds.base import INCOMPLETE, JUDGE_CHECK, Kind
 from pytest_llmjudge.kinds.overlap import (
     OVERLAP,
     overlap_contradictions,
@@ -166,10 +166,6 @@ class _Pairs(Kind[PreferenceResult]):
         """Say whether each pair has a winner."""
         return sum(pair.winner is not None for pair in result.pairs) >= result.total
 
-    def fitness(self, result: PreferenceResult) -> tuple[int, float]:
-        """Return by what shards are ordered."""
-        return fitness_of(result.check)
-
     def joined(
         self,
         shards: Sequence[PreferenceResult],
@@ -179,9 +175,7 @@ class _Pairs(Kind[PreferenceResult]):
         """Return what the shards of a run found of a suite as one result."""
         joined = super().joined(shards, samples, facts)
         # How far a judge and people agree is known where both have decided over all pairs.
-        return replace(
-            joined, path=facts["path"], check=min(shards, key=self.fitness).check, agreement=None
-        )
+        return replace(joined, path=facts["path"], agreement=None)
 
     def decide(self, gate: str, result: PreferenceResult, facts: Mapping[str, Any]) -> Decision:  # noqa: ARG002
         """Decide the gate over the win rate from a result alone."""
