@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Explanation, Verdict
 
-__all__ = ["Failure", "Progress", "Store", "StoredResponse"]
+__all__ = ["Failure", "Progress", "Store"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS responses (
