@@ -130,7 +130,6 @@ class _Judged(Kind[SuiteResult]):
     )
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
-        """Check a marker, and load its records."""
         # Who only reads results files does not wait for these imports.
         from pytest_llmjudge.records.suites import read_suite
         from pytest_llmjudge.settings import check_can_fail, resolve_suite
@@ -148,7 +147,6 @@ class _Judged(Kind[SuiteResult]):
         return suite
 
     def result(self, gathered: Gathered, suite: Suite[Any] | None, *, whole: bool) -> SuiteResult:
-        """Return what became of a suite."""
         assert suite is None or isinstance(suite, _JudgedSuite)  # noqa: S101  # it is of this kind
         facts = gathered.facts
         min_score: int | None = facts["min_score"]
@@ -176,7 +174,6 @@ class _Judged(Kind[SuiteResult]):
         return self.decided(result, gathered.gates, gathered.comparison)
 
     def summary(self, result: SuiteResult, rule: Rule) -> Summary:
-        """Return what reports show of a suite."""
         return judged_summary(self, result, rule)
 
     def page(
@@ -185,21 +182,17 @@ class _Judged(Kind[SuiteResult]):
         summary: Summary,  # noqa: ARG002  # the result has all figures
         before: Mapping[str, Entry],
     ) -> SuitePage:
-        """Return what the HTML page shows of a suite beside its summary."""
         return judged_page(result, before)
 
     def document(self, result: SuiteResult, judge: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Return a suite's part of a results file."""
         return judged_document(result, judge)
 
     def from_document(
         self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None
     ) -> SuiteResult:
-        """Return a suite of a results file as the result that was written."""
         return judged_from_document(suite, judge, self.measure)
 
     def has_all(self, result: SuiteResult) -> bool:
-        """Say whether each record has a score."""
         return len(result.scores) >= result.total
 
     def joined(
@@ -208,7 +201,6 @@ class _Judged(Kind[SuiteResult]):
         samples: Sequence[RecordResult],
         facts: Mapping[str, Any],
     ) -> SuiteResult:
-        """Return what the shards of a run found of a suite as one result."""
         seen = super().joined(shards, samples, facts)
         return _suite_result(
             facts,
@@ -222,19 +214,15 @@ class _Judged(Kind[SuiteResult]):
         )
 
     def decide(self, gate: str, result: SuiteResult, facts: Mapping[str, Any]) -> Decision:
-        """Decide a gate from a result alone."""
         return decide_judged(gate, result.records, facts)
 
     def property_of(self, sample: Mapping[str, Any]) -> tuple[str, object]:
-        """Return the property of a record's test case in JUnit XML."""
         return "llm_judge_score", sample["score"]
 
     def decide_saved(self, suite: Mapping[str, Any], sample: Mapping[str, Any]) -> Decision:
-        """Decide over a record of a results file that has a score."""
         return decide_record(sample["score"], suite["min_score"])
 
     def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
-        """Yield which figures are not those of the records."""
         records = suite["records"]
         scores = [record["score"] for record in records if record["score"] is not None]
         yield from repeated("records", [record["id"] for record in records])
@@ -249,7 +237,6 @@ class _Judged(Kind[SuiteResult]):
         yield from agreement_contradictions(suite)
 
     def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:
-        """Return a suite of a results file as a comparison takes it."""
         design, drawn = saved_sample(suite)
         entries = (
             Entry(
@@ -272,11 +259,9 @@ class _Judged(Kind[SuiteResult]):
         return interval and (max(0.0, interval[0]), min(100.0, interval[1]))
 
     def judge(self, result: SuiteResult) -> JudgeIdentity:
-        """Return the judge that scored."""
         return result.judge
 
     def with_responses(self, result: SuiteResult) -> list[dict[str, Any]]:
-        """Return the records with their responses and scores."""
         made = result.checkpoint is not None
         return [
             with_response(
@@ -291,13 +276,11 @@ class _Judged(Kind[SuiteResult]):
     def questions(
         self, result: SuiteResult, before: Mapping[str, Entry], most: int | None
     ) -> list[Question]:
-        """Return what the judge can be asked about responses that failed, the worst first."""
         return questions_about(result, before, most)
 
     def explained(
         self, result: SuiteResult, explanations: Mapping[str, Explanation]
     ) -> SuiteResult:
-        """Return a result with explanations of its records, by their ids."""
         return with_explanations(result, explanations)
 
     def entries_before(self, baseline: SavedRun, result: SuiteResult) -> dict[str, Entry]:
