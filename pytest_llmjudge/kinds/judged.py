@@ -27,7 +27,7 @@ from pytest_llmjudge.decisions.rules import rule_of
 from pytest_llmjudge.errors import SettingsError, one_line, printable, storable
 from pytest_llmjudge.keys import content_of
 from pytest_llmjudge.kinds.agreement import AGREEMENT, agreement_contradictions
-from pytest_llmjudge.kinds.base import INCOMPLETE, JUDGE_CHECK, Kind, gates_over_all
+from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind, gates_over_all
 from pytest_llmjudge.kinds.categories import (
     average_by_category,
     category_contradictions,
@@ -57,9 +57,7 @@ from pytest_llmjudge.kinds.labels import (
     used_labels,
 )
 from pytest_llmjudge.kinds.overlap import (
-    OVERLAP,
     overlap_contradictions,
-    overlap_from_plain,
 )
 from pytest_llmjudge.kinds.parts import average_by_part, part_contradictions
 from pytest_llmjudge.kinds.plain import (
@@ -70,6 +68,7 @@ from pytest_llmjudge.kinds.read_back import check_from_plain
 from pytest_llmjudge.kinds.records import (
     RecordRun,
     RecordSuite,
+    known_fields,
     records_file,
     records_reader,
     settled,
@@ -161,15 +160,12 @@ class _Judged(Kind[SuiteResult]):
         results = [_record_result(record, row, facts["by"]) for record, row in rows]
         judge = dict(facts["judge"])
         label = judge.pop("label")
-        result = _suite_result(
-            facts,
-            results,
-            name=gathered.name,
-            checkpoint=gathered.checkpoint,
+        result = SuiteResult(
+            **known_fields(gathered),
+            **_of_records(facts, results),
             judge=JudgeIdentity(**judge),
             judge_label=label,
             check=check_from_plain(JudgeCheck, gathered.check),
-            overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
         )
         return self.decided(result, gathered.gates, gathered.comparison)
 
@@ -202,16 +198,7 @@ class _Judged(Kind[SuiteResult]):
         facts: Mapping[str, Any],
     ) -> SuiteResult:
         seen = super().joined(shards, samples, facts)
-        return _suite_result(
-            facts,
-            samples,
-            name=seen.name,
-            checkpoint=seen.checkpoint,
-            judge=seen.judge,
-            judge_label=seen.judge_label,
-            check=seen.check,
-            overlap=seen.overlap,
-        )
+        return replace(seen, path=facts["path"], **_of_records(facts, samples))
 
     def decide(self, gate: str, result: SuiteResult, facts: Mapping[str, Any]) -> Decision:
         return decide_judged(gate, result.records, facts)
@@ -549,40 +536,21 @@ def _record_result(record: Record, row: Mapping[str, Any], by: str | None) -> Re
     return RecordResult(record, **fields)
 
 
-def _suite_result(
-    facts: Mapping[str, Any],
-    results: Sequence[RecordResult],
-    **others: Any,  # noqa: ANN401  # its fields
-) -> SuiteResult:
-    """Return a result with all that follows from its records, and no gate decided.
-
-    Args:
-        facts: The suite's.
-        results: Of its records.
-        others: What neither says.
-    """
+def _of_records(facts: Mapping[str, Any], results: Sequence[RecordResult]) -> dict[str, Any]:
+    """Return the fields of a result that follow from its records, and from the suite's facts."""
     corrected, lack = corrected_results(facts["drawn"], results, facts["total"])
-    return SuiteResult(
-        path=facts["path"],
-        total=facts["total"],
-        records=tuple(results),
-        gates=(),
-        outcome=INCOMPLETE,
-        min_score=facts["min_score"],
-        min_average=facts["min_average"],
-        responses=facts["responses"],
-        by=facts["by"],
-        categories=average_by_category(facts["categories"], facts["min_averages"], results),
-        parts=average_by_part(results, facts["total"]),
-        groups=facts["groups"],
-        agreement=agreement_of(results),
-        limits=limits_of(facts),
-        labels=used_labels(facts["labels"], results),
-        corrected=corrected,
-        lack=facts["lack"] or lack,
-        correct=facts["correct"],
-        **others,
-    )
+    asked = ("min_score", "min_average", "responses", "by", "correct")
+    return {
+        **{name: facts[name] for name in asked},
+        "records": tuple(results),
+        "categories": average_by_category(facts["categories"], facts["min_averages"], results),
+        "parts": average_by_part(results, facts["total"]),
+        "agreement": agreement_of(results),
+        "limits": limits_of(facts),
+        "labels": used_labels(facts["labels"], results),
+        "corrected": corrected,
+        "lack": facts["lack"] or lack,
+    }
 
 
 def _failure_text(reason: str, scored: _Scored) -> str:

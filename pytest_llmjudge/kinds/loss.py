@@ -24,12 +24,10 @@ from pytest_llmjudge.errors import (
     count_of,
 )
 from pytest_llmjudge.keys import content_of, make_key, template_digest
-from pytest_llmjudge.kinds.base import INCOMPLETE, Kind, gates_over_all
+from pytest_llmjudge.kinds.base import Kind, gates_over_all
 from pytest_llmjudge.kinds.overlap import (
-    OVERLAP,
     overlap_blocks,
     overlap_contradictions,
-    overlap_from_plain,
     overlap_panel,
     rest_of,
     saved_overlap,
@@ -37,16 +35,16 @@ from pytest_llmjudge.kinds.overlap import (
 )
 from pytest_llmjudge.kinds.plain import plain_comparison, plain_gates, record_texts, rounded
 from pytest_llmjudge.kinds.read_back import (
-    checkpoint_from_document,
     comparison_from_plain,
-    gates_from_document,
     record_from_document,
 )
 from pytest_llmjudge.kinds.records import (
     RecordSuite,
     check_single_turns,
+    known_fields,
     records_file,
     records_reader,
+    saved_fields,
     settled,
 )
 from pytest_llmjudge.kinds.rulings import Limit, of_samples, remark_on
@@ -328,17 +326,7 @@ class _LossKind(Kind[LossResult]):
         )
         records = tuple(_loss_record(record, row) for record, row in rows)
         result = LossResult(
-            name=gathered.name,
-            path=facts["path"],
-            checkpoint=gathered.checkpoint,
-            total=facts["total"],
-            terms=facts["terms"],
-            limits=limits,
-            records=records,
-            gates=(),
-            outcome=INCOMPLETE,
-            groups=facts["groups"],
-            overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
+            **known_fields(gathered), terms=facts["terms"], limits=limits, records=records
         )
         return self.decided(result, gathered.gates, gathered.comparison)
 
@@ -391,10 +379,8 @@ class _LossKind(Kind[LossResult]):
     ) -> LossResult:
         tokenizer = suite["tokenizer"]
         return LossResult(
-            name=suite["name"],
+            **saved_fields(suite),
             path=suite["data"],
-            checkpoint=checkpoint_from_document(suite),
-            total=suite["total"],
             # Files of earlier versions have no prompt.
             terms={name: suite[name] for name in _OF_ASKING if name in suite},
             limits={name: suite[name] for name in _LIMITS},
@@ -402,11 +388,7 @@ class _LossKind(Kind[LossResult]):
                 _loss_record(record_from_document(record), {**record, "tokenizer": tokenizer})
                 for record in suite["records"]
             ),
-            gates=gates_from_document(suite),
-            outcome=suite["outcome"],
             comparison=comparison_from_plain(suite.get("baseline"), self.measure),
-            overlap=overlap_from_plain(suite.get(OVERLAP)),
-            groups=suite.get("groups"),
         )
 
     def has_all(self, result: LossResult) -> bool:

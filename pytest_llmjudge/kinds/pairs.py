@@ -19,11 +19,9 @@ from pytest_llmjudge.decisions.win_rate import (
     summary_of,
     with_agreement,
 )
-from pytest_llmjudge.kinds.base import INCOMPLETE, JUDGE_CHECK, Kind
+from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind
 from pytest_llmjudge.kinds.overlap import (
-    OVERLAP,
     overlap_contradictions,
-    overlap_from_plain,
 )
 from pytest_llmjudge.kinds.pairs_document import (
     pairs_document,
@@ -42,6 +40,7 @@ from pytest_llmjudge.kinds.read_back import check_from_plain
 from pytest_llmjudge.kinds.records import (
     RecordRun,
     RecordSuite,
+    known_fields,
     records_file,
     records_reader,
     settled,
@@ -118,22 +117,15 @@ class _Pairs(Kind[PreferenceResult]):
         judge = None if facts["judge"] is None else dict(facts["judge"])
         label = people_label(pairing["votes"]) if judge is None else judge.pop("label")
         result = PreferenceResult(
-            name=gathered.name,
-            path=facts["path"],
-            checkpoint=gathered.checkpoint,
+            **known_fields(gathered),
             against=AgainstReference(**pairing["against"]),
             votes=pairing["votes"],
             judge=None if judge is None else JudgeIdentity(**judge),
             judge_label=label,
-            total=facts["total"],
             pairs=tuple(results),
-            gates=(),
             min_win_rate=facts["min_win_rate"],
-            outcome=INCOMPLETE,
             check=check_from_plain(PairCheck, gathered.check),
             responses=facts["responses"],
-            overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
-            groups=facts["groups"],
         )
         return self.decided(result, gathered.gates, gathered.comparison)
 
