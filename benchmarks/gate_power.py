@@ -50,11 +50,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from pytest_llmjudge.data import Entry, JudgeIdentity, Side
+from pytest_llmjudge.data.comparison import SIGNIFICANCE
 from pytest_llmjudge.decisions.comparison import compare
 from pytest_llmjudge.decisions.gates import decide_baseline
 from pytest_llmjudge.kinds.judged import JUDGED
 from pytest_llmjudge.scoring import parse_integer, weigh
-from pytest_llmjudge.stats.basics import SIGNIFICANCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -32,7 +32,8 @@ from pytest_llmjudge.generation.engine.batch_size import texts_at_a_time
 from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
 from pytest_llmjudge.generation.engine.scheduler import decode
 from pytest_llmjudge.generation.families.decoder import causal_attends
-from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
+from pytest_llmjudge.generation.families.gpt2.config import GPTConfig
+from pytest_llmjudge.generation.families.gpt2.model import GPTModel
 from pytest_llmjudge.records.prompts import instruction_prompt
 
 if TYPE_CHECKING:

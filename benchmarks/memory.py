@@ -23,7 +23,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
+from pytest_llmjudge.generation.families.gpt2.config import GPTConfig
+from pytest_llmjudge.generation.families.gpt2.model import GPTModel
 
 LARGEST = GPTConfig(50257, 1024, 1600, n_heads=25, n_layers=48, qkv_bias=True)
 SMALLEST = GPTConfig(50257, 1024, 768, n_heads=12, n_layers=12, qkv_bias=True)

@@ -24,7 +24,8 @@ from torch.nn import functional
 from example_suite.tasks import held_out, training
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.generation.families.decoder import Attend, causal
-from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
+from pytest_llmjudge.generation.families.gpt2.config import GPTConfig
+from pytest_llmjudge.generation.families.gpt2.model import GPTModel
 from pytest_llmjudge.generation.tokenizers.byte_pairs import load_ranks
 from pytest_llmjudge.records.prompts import instruction_prompt
 

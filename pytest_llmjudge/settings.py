@@ -108,9 +108,9 @@ class Option:
 
     Attributes:
         name: Without dashes, such as ``llm-judge-timeout``.
+        help: For ``pytest --help``.
         parse: Turns ``(where, text)`` into the value, or raises SettingsError.
         default: The value when nothing is given.
-        help: For ``pytest --help``.
         metavar: Of the argument; empty for a flag.
         is_path: Whether a relative value is a path, taken from where it was written.
         is_model: Whether it is such a path or the name of a served model.
@@ -119,9 +119,9 @@ class Option:
     """
 
     name: str
-    parse: Parser
-    default: Any
     help: str
+    parse: Parser = parse_text
+    default: Any = None
     metavar: str = ""
     is_path: bool = False
     is_model: bool = False
@@ -140,11 +140,11 @@ class Option:
 
 
 OPTIONS: tuple[Option, ...] = (
-    Option("llm-judge", parse_flag, default=False, help="Run items that a judge model scores"),
+    Option(
+        "llm-judge", parse=parse_flag, default=False, help="Run items that a judge model scores"
+    ),
     Option(
         "llm-judge-checkpoint",
-        parse_text,
-        default=None,
         metavar="PATH",
         is_model=True,
         help="The model under test: a checkpoint, a folder, or 'ollama:NAME' or 'openai:NAME' for "
@@ -152,8 +152,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "llm-judge-checkpoint-url",
-        parse_texts,
-        default=None,
+        parse=parse_texts,
         metavar="URL",
         is_list=True,
         help="Where a served model under test answers; several times for several servers "
@@ -161,8 +160,6 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "llm-judge-prompt",
-        parse_text,
-        default=None,
         metavar="NAME",
         help="What the model under test reads, for suites whose marker does not say: alpaca, phi3, "
         "chatml, llama3, gemma, mistral, vicuna, raw, chat (its own chat template), or the path of "
@@ -170,16 +167,12 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "llm-judge-responses-field",
-        parse_text,
-        default=None,
         metavar="NAME",
         help="The records' field that holds the responses, for suites that name neither a field "
         "nor a model; nothing is generated then",
     ),
     Option(
         "llm-judge-base",
-        parse_text,
-        default=None,
         metavar="PATH",
         is_path=True,
         help="The model that a LoRA adapter is added to, whatever model its own config names; on "
@@ -187,8 +180,6 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "llm-judge-tokenizer",
-        parse_text,
-        default=None,
         metavar="PATH",
         is_path=True,
         help="The tokenizer of the checkpoint, a file or a folder that holds one, whatever lies "
@@ -197,7 +188,6 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "llm-judge-model",
-        parse_text,
         default="llama3",
         metavar="NAME",
         help="The judge: an Ollama model, 'openai:NAME' for an OpenAI-compatible endpoint, "
@@ -206,8 +196,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "llm-judge-url",
-        parse_texts,
-        default=None,
+        parse=parse_texts,
         metavar="URL",
         is_list=True,
         help="Where the judge answers; several times for several servers "
@@ -215,22 +204,18 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "llm-judge-min-score",
-        parse_score,
-        default=None,
+        parse=parse_score,
         metavar="N",
         help="Fail a record that scores below N, for suites that set none",
     ),
     Option(
         "llm-judge-min-average",
-        parse_average,
-        default=None,
+        parse=parse_average,
         metavar="X",
         help="Fail a suite that averages below X, for suites that set none",
     ),
     Option(
         "llm-judge-labels",
-        parse_text,
-        default=None,
         metavar="FILE",
         is_path=True,
         help="People's scores of responses, as llmjudge label writes them, to compare the judge "
@@ -238,53 +223,48 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "llm-judge-correct",
-        parse_flag,
+        parse=parse_flag,
         default=False,
         help="Decide over averages and changes as people's labels of a random sample correct them, "
         "in suites with labels",
     ),
     Option(
         "llm-judge-min-agreement",
-        parse_correlation,
-        default=None,
+        parse=parse_correlation,
         metavar="R",
         help="Fail a suite if its judge's rank correlation (Spearman) with people may be below R, "
         "for suites with labels that set none",
     ),
     Option(
         "llm-judge-max-judge-error",
-        parse_drop,
-        default=None,
+        parse=parse_drop,
         metavar="POINTS",
         help="Fail a suite if the mean absolute error of its judge against people may be above "
         "POINTS, for suites with labels that set none",
     ),
     Option(
         "llm-judge-max-judge-bias",
-        parse_drop,
-        default=None,
+        parse=parse_drop,
         metavar="POINTS",
         help="Fail a suite if the mean of judge minus people may be above POINTS or below -POINTS, "
         "for suites with labels that set none",
     ),
     Option(
         "llm-judge-baseline",
-        parse_text,
-        default=None,
         metavar="FILE",
         is_path=True,
         help="Compare with the results of an earlier run, and fail a suite that is worse",
     ),
     Option(
         "llm-judge-max-drop",
-        parse_drop,
+        parse=parse_drop,
         default=0.0,
         metavar="POINTS",
         help="Points of its average that a suite may lose to the baseline (default: 0)",
     ),
     Option(
         "llm-judge-baseline-rule",
-        parse_choice(NO_DROP, NOT_WORSE),
+        parse=parse_choice(NO_DROP, NOT_WORSE),
         default=NO_DROP,
         metavar="RULE",
         help="How suites are held to the baseline: no-drop fails a drop that is shown, not-worse "
@@ -292,7 +272,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "llm-judge-inconclusive",
-        parse_choice("fail", WARN),
+        parse=parse_choice("fail", WARN),
         default="fail",
         metavar="MODE",
         help="When not-worse can neither be proved nor disproved: fail, or warn and pass "
@@ -300,7 +280,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "llm-judge-alpha",
-        parse_alpha,
+        parse=parse_alpha,
         default=SIGNIFICANCE,
         metavar="SHARE",
         help="How often equal models may fail a run, by a drop in any of its suites that is "
@@ -309,13 +289,13 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "llm-judge-baseline-partial",
-        parse_flag,
+        parse=parse_flag,
         default=False,
         help="Let a run lack suites that the baseline has; otherwise that is a usage error",
     ),
     Option(
         "llm-judge-baseline-suite",
-        parse_renamed,
+        parse=parse_renamed,
         default=(),
         metavar="OLD=NEW",
         is_list=True,
@@ -324,32 +304,25 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "llm-judge-report",
-        parse_text,
-        default=None,
         metavar="FILE",
         is_path=True,
         help="Write all results to FILE as JSON",
     ),
     Option(
         "llm-judge-shard",
-        parse_shard,
-        default=None,
+        parse=parse_shard,
         metavar="K/N",
         help="Run the samples of part K of N, by a hash of their ids; gates over whole suites are "
         "left to 'llmjudge merge', so that --llm-judge-report is needed",
     ),
     Option(
         "llm-judge-html",
-        parse_text,
-        default=None,
         metavar="FILE",
         is_path=True,
         help="Write a report to FILE as one HTML page, to be opened in a browser",
     ),
     Option(
         "llm-judge-responses",
-        parse_text,
-        default=None,
         metavar="DIR",
         is_path=True,
         help="Write each suite's records with model_response and score to "
@@ -357,31 +330,26 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "llm-judge-markdown",
-        parse_text,
-        default=None,
         metavar="FILE",
         is_path=True,
         help="Write a report of the run to FILE as Markdown",
     ),
     Option(
         "llm-judge-mlflow",
-        parse_text,
-        default=None,
         metavar="EXPERIMENT",
         help="Write the run to this experiment of MLflow, which is where MLflow's own environment "
         "says",
     ),
     Option(
         "llm-judge-annotations",
-        parse_choice("off", "github"),
+        parse=parse_choice("off", "github"),
         default="off",
         metavar="WHERE",
         help="Annotate the files of what failed: github prints workflow commands (default: off)",
     ),
     Option(
         "llm-judge-fields",
-        parse_fields,
-        default=None,
+        parse=parse_fields,
         metavar="NAME=FIELD",
         is_list=True,
         help="Which field of a record is which part of it, such as instruction=question "
@@ -389,21 +357,19 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "llm-judge-split",
-        parse_text,
-        default=None,
         metavar="NAME",
         help="Which split of a records file or data set to read, for suites that name none",
     ),
     Option(
         "llm-judge-concurrency",
-        parse_count,
+        parse=parse_count,
         default=1,
         metavar="N",
         help="Requests in flight at each server (default: 1)",
     ),
     Option(
         "llm-judge-ask",
-        parse_choice("integer", "weighted", "weighted1"),
+        parse=parse_choice("integer", "weighted", "weighted1"),
         default="integer",
         metavar="HOW",
         help="Integer: the lecture's question; weighted: a yes or no, weighed by its "
@@ -411,7 +377,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "llm-judge-context",
-        parse_count_or_auto,
+        parse=parse_count_or_auto,
         default=2048,
         metavar="N",
         help="Tokens of an Ollama judge's context; auto: enough for the longest question of the "
@@ -419,21 +385,21 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "llm-judge-samples",
-        parse_count,
+        parse=parse_count,
         default=1,
         metavar="K",
         help="Verdicts for each record, of which the median is the score (default: 1)",
     ),
     Option(
         "llm-judge-timeout",
-        parse_seconds,
+        parse=parse_seconds,
         default=120.0,
         metavar="S",
         help="Seconds for one request to a server, queueing at the server included (default: 120)",
     ),
     Option(
         "llm-judge-check",
-        parse_choice("strict", "warn", "off"),
+        parse=parse_choice("strict", "warn", "off"),
         default="strict",
         metavar="MODE",
         help="When the judge cannot tell known right answers from wrong ones: strict fails the "
@@ -441,15 +407,14 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "llm-judge-check-near",
-        parse_share,
-        default=None,
+        parse=parse_share,
         metavar="AUC",
         help="The judge also has to rank right answers above near misses, which have one thing "
         "changed: least area under the ROC curve, above 0 and at most 1 (default: none)",
     ),
     Option(
         "llm-judge-explain",
-        parse_most_or_all,
+        parse=parse_most_or_all,
         default=0,
         metavar="N",
         help="Ask the judge, after all scores, what is wrong with the N worst failing responses of "
@@ -457,56 +422,53 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "llm-judge-cache",
-        parse_choice("use", "refresh", "off"),
+        parse=parse_choice("use", "refresh", "off"),
         default="use",
         metavar="MODE",
         help="Responses and verdicts of earlier runs: use, refresh or off (default: use)",
     ),
     Option(
         "llm-judge-batch-size",
-        parse_count_or_auto,
-        default=None,
+        parse=parse_count_or_auto,
         metavar="N",
         help="Prompts generated together (default: auto)",
     ),
     Option(
         "llm-judge-max-new-tokens",
-        parse_count,
+        parse=parse_count,
         default=256,
         metavar="N",
         help="Longest response in tokens (default: 256)",
     ),
     Option(
         "llm-judge-device",
-        parse_text,
         default="auto",
         metavar="NAME",
         help="Torch device to generate on, for example cpu or cuda:1 (default: auto)",
     ),
     Option(
         "llm-judge-dtype",
-        parse_choice("auto", "float32", "bfloat16", "float16"),
+        parse=parse_choice("auto", "float32", "bfloat16", "float16"),
         default="auto",
         metavar="NAME",
         help="Number format to generate with (default: auto, float32 on a CPU)",
     ),
     Option(
         "llm-judge-temperature",
-        parse_temperature,
+        parse=parse_temperature,
         default=0.0,
         metavar="T",
         help="Temperature of generation; 0 takes the likeliest token (default: 0)",
     ),
     Option(
         "llm-judge-top-k",
-        parse_count_or_auto,
-        default=None,
+        parse=parse_count_or_auto,
         metavar="N",
         help="Draw among the N likeliest tokens, above temperature 0 (default: auto, all)",
     ),
     Option(
         "llm-judge-top-p",
-        parse_share,
+        parse=parse_share,
         default=1.0,
         metavar="P",
         help="Draw among the likeliest tokens of this probability, above temperature 0 "
@@ -514,14 +476,14 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "llm-judge-seed",
-        parse_seed,
+        parse=parse_seed,
         default=123,
         metavar="N",
         help="Seed of generation above temperature 0 (default: 123)",
     ),
     Option(
         "llm-judge-stop",
-        parse_stop,
+        parse=parse_stop,
         default=(),
         metavar="TEXT",
         is_list=True,
@@ -530,8 +492,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "llm-judge-ray",
-        parse_ray_address,
-        default=None,
+        parse=parse_ray_address,
         metavar="ADDRESS",
         help="Divide the work of models in files among actors of Ray (extra: ray): local for this "
         "machine's GPUs, auto for the cluster that it belongs to, or ray://HOST:10001; on the "
@@ -539,8 +500,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "llm-judge-ray-cpus",
-        parse_count,
-        default=None,
+        parse=parse_count,
         metavar="N",
         help="Cores of each actor of Ray, where nodes have no GPUs (default: all of a node)",
     ),
@@ -764,13 +724,15 @@ def read_settings(
     del values["llm_judge"]
     fields = {key.removeprefix("llm_judge_"): value for key, value in values.items()}
     for name in ("checkpoint", "base", "tokenizer", "responses_field", "explain", "ray"):
-        fields[f"{name}_forced"] = given.get(f"llm_judge_{name}", ("", "none"))[1] == "cli"
-    _check_baseline_options(given, fields["baseline"])
-    named = {key: ini_dir / text for key, text in (paths or {}).items()}
-    of_labels, of_requests = (
+        fields[f"{name}_forced"] = _source(given, f"llm_judge_{name}") == "cli"
+    of_baseline, of_labels, of_requests = (
         tuple(o.flag for o in OPTIONS if o.key in keys and _source(given, o.key) == "cli")
-        for keys in (_OF_LABELS, _OF_REQUESTS)
+        for keys in (_OF_BASELINE, _OF_LABELS, _OF_REQUESTS)
     )
+    if of_baseline and fields["baseline"] is None:
+        problem = "there is no baseline to compare with"
+        raise SettingsError(", ".join(of_baseline), problem, "add --llm-judge-baseline")
+    named = {key: ini_dir / text for key, text in (paths or {}).items()}
     settings = Settings(paths=named, labels_options=of_labels, server_options=of_requests, **fields)
     _check_context(given, settings)
     _check_explain(settings)
@@ -829,22 +791,10 @@ def _check_url(given: Mapping[str, tuple[str, str]], settings: Settings, ini_nam
         raise SettingsError(where, problem, "leave it out, or name a judge at a server")
 
 
-def _check_baseline_options(given: Mapping[str, tuple[str, str]], baseline: Path | None) -> None:
-    """Refuse options on the command line that say how to compare, where nothing is compared."""
-    idle = [
-        option.flag
-        for option in OPTIONS
-        if option.key in _OF_BASELINE and given.get(option.key, ("", ""))[1] == "cli"
-    ]
-    if idle and baseline is None:
-        problem = "there is no baseline to compare with"
-        raise SettingsError(", ".join(idle), problem, "add --llm-judge-baseline")
-
-
 def _check_candidates(given: Mapping[str, tuple[str, str]], ini_name: str) -> None:
     """Refuse an ini file that names both a model and a field with responses of another."""
     keys = ("llm_judge_checkpoint", "llm_judge_responses_field")
-    if all(given.get(key, ("", ""))[1] == "ini" for key in keys):
+    if all(_source(given, key) == "ini" for key in keys):
         problem = "a suite takes its responses from the model or from the field, not from both"
         hint = "leave one out, and give it on the command line or in the marker of a suite"
         where = f"{ini_name}: {', '.join(keys)}"
@@ -871,7 +821,7 @@ def _check_ray_cpus(given: Mapping[str, tuple[str, str]], settings: Settings) ->
 
 def _check_context(given: Mapping[str, tuple[str, str]], settings: Settings) -> None:
     """Refuse a context on the command line of a run whose judge takes none with a request."""
-    if settings.is_judge_ollama or given.get("llm_judge_context", ("", ""))[1] != "cli":
+    if settings.is_judge_ollama or _source(given, "llm_judge_context") != "cli":
         return
     where, judge = "--llm-judge-context", settings.model
     if settings.is_judge_local:

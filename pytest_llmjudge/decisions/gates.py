@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_llmjudge.data import GateResult
-from pytest_llmjudge.data.comparison import INCONCLUSIVE, NOT_WORSE, WARN, WORSE
+from pytest_llmjudge.data.comparison import INCONCLUSIVE, NOT_WORSE, SIGNIFICANCE, WARN, WORSE
 from pytest_llmjudge.stats.basics import (
     POWER,
-    SIGNIFICANCE,
     confidence,
     groups_for,
     mean,

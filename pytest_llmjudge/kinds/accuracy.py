@@ -27,22 +27,18 @@ from pytest_llmjudge.kinds.accuracy_results import (
     by_category,
 )
 from pytest_llmjudge.kinds.accuracy_summary import accuracy_page, accuracy_summary
-from pytest_llmjudge.kinds.base import INCOMPLETE, Kind, gates_over_all
+from pytest_llmjudge.kinds.base import Kind, gates_over_all
 from pytest_llmjudge.kinds.categories import category_of, check_categories, gate_of
 from pytest_llmjudge.kinds.overlap import (
-    OVERLAP,
     overlap_contradictions,
-    overlap_from_plain,
     saved_overlap,
 )
 from pytest_llmjudge.kinds.plain import plain_comparison, plain_gates, record_texts
 from pytest_llmjudge.kinds.read_back import (
-    checkpoint_from_document,
     comparison_from_plain,
-    gates_from_document,
     record_from_document,
 )
-from pytest_llmjudge.kinds.records import RecordSuite, settled
+from pytest_llmjudge.kinds.records import RecordSuite, known_fields, saved_fields, settled
 from pytest_llmjudge.questions.base import ExactQuestion
 from pytest_llmjudge.settings import BASELINE_KEYWORDS
 from pytest_llmjudge.stats.groups import group_numbers
@@ -276,25 +272,17 @@ class AccuracyKind(Kind[AccuracyResult]):
 
         read = self.reader(facts)
         rows = settled(gathered, suite, whole=whole, measure="correct", decide=decide, read=read)
-        terms = facts["terms"]
         if whole:
             # Of a record that was not run nothing else knows it.
             rows = ((record, self._with_question(record, row, facts)) for record, row in rows)
         records = tuple(_answered_record(record, row) for record, row in rows)
         result = AccuracyResult(
+            **known_fields(gathered),
             kind=self.name,
-            name=gathered.name,
-            path=facts["path"],
-            checkpoint=gathered.checkpoint,
-            total=facts["total"],
-            terms=terms,
+            terms=facts["terms"],
             limits=limits,
             records=records,
             categories=by_category(facts["categories"], limits, records),
-            gates=(),
-            outcome=INCOMPLETE,
-            overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
-            groups=facts["groups"],
         )
         return self.decided(result, gathered.gates, gathered.comparison)
 
@@ -390,22 +378,16 @@ class AccuracyKind(Kind[AccuracyResult]):
         )
         records = tuple(self._from_document(record, suite) for record in suite["records"])
         return AccuracyResult(
+            **saved_fields(suite),
             kind=self.name,
-            name=suite["name"],
             path=suite["data"],
-            checkpoint=checkpoint_from_document(suite),
-            total=suite["total"],
             terms={name: suite[name] for name in self.asked_as},
             limits=limits,
             records=records,
             categories=by_category(
                 {name: one["total"] for name, one in saved.items()}, limits, records
             ),
-            gates=gates_from_document(suite),
-            outcome=suite["outcome"],
             comparison=comparison_from_plain(suite.get("baseline"), self.measure),
-            overlap=overlap_from_plain(suite.get(OVERLAP)),
-            groups=suite.get("groups"),
         )
 
     def _from_document(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> AnsweredRecord:

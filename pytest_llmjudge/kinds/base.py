@@ -22,10 +22,8 @@ if TYPE_CHECKING:
         Entry,
         Explanation,
         GateResult,
-        JudgeCheck,
         JudgeIdentity,
         Measure,
-        PairCheck,
         Side,
     )
     from pytest_llmjudge.data.history import Figure
@@ -58,7 +56,6 @@ __all__ = [
     "Suite",
     "SuiteRun",
     "Value",
-    "fitness_of",
     "gates_over_all",
     "node_ids",
     "without_item",
@@ -633,9 +630,15 @@ class Kind(ABC, Generic[Result]):
         own = tuple(sample for sample in samples if self.sample_id(sample) in shard)
         return _replaced(result, **{self.samples: own})
 
-    def fitness(self, result: Result) -> tuple[int, float]:  # noqa: ARG002
-        """Return a key by which results are ordered, the one whose judge is the worst first."""
-        return 0, 0.0
+    def worst_first(self, shards: Sequence[Any]) -> list[Any]:
+        """Return what shards found, that of the worst judge first."""
+
+        def fitness(shard: Any) -> tuple[int, float]:  # noqa: ANN401  # a result of the kind
+            if not self.asks_judge or shard.check is None:
+                return 2, 0.0
+            return int(shard.check.fit), shard.check.discrimination or 0.0
+
+        return sorted(shards, key=fitness)
 
     def first_run(self, shards: Sequence[Result]) -> Result:
         """Return the first shard in which a sample ran.
@@ -662,7 +665,8 @@ class Kind(ABC, Generic[Result]):
             samples: Those of all shards, in the suite's order.
             facts: The suite's :meth:`Suite.facts`, the same in all shards.
         """
-        return _replaced(self.first_run(shards), **{self.samples: tuple(samples)})
+        more = {"check": self.worst_first(shards)[0].check} if self.asks_judge else {}
+        return _replaced(self.first_run(shards), **{self.samples: tuple(samples)}, **more)
 
     @abstractmethod
     def decide(self, gate: str, result: Result, facts: Mapping[str, Any]) -> Decision:
@@ -826,11 +830,6 @@ def node_ids(suite: str, item: str) -> tuple[str, str]:
     # pytest writes what is not ASCII in an id as escapes, unless an ini option forbids it.
     escaped = item.encode("unicode_escape").decode("ascii")
     return f"{suite}[{item}]", f"{suite}[{escaped}]"
-
-
-def fitness_of(check: JudgeCheck | PairCheck | None) -> tuple[int, float]:
-    """Return by what checks of a judge are ordered, the worst first; see :meth:`Kind.fitness`."""
-    return (2, 0.0) if check is None else (int(check.fit), check.discrimination or 0.0)
 
 
 def gates_over_all(settings: Settings, figure: str = AVERAGE) -> list[str]:

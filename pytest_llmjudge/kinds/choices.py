@@ -102,7 +102,6 @@ class _ChoicesKind(AccuracyKind):
         limits: AccuracyLimits,
         settings: Settings,
     ) -> _ChoicesSuite:
-        """Read the questions that a marker names, and those that are shown solved."""
         loaded, asked, terms, shots_file = _load(marked, keywords, settings)
         return _ChoicesSuite(loaded, limits, terms, asked, shots_file)
 
@@ -113,18 +112,15 @@ class _ChoicesKind(AccuracyKind):
         file: object,
         **keywords: object,
     ) -> ChoicesResult:
-        """Ask a model the questions of a set."""
         answers = ask_set("choices", self, file, keywords, resources=resources, model=model)
         return ChoicesResult(answers)
 
     def reader(self, facts: Mapping[str, Any]) -> Callable[[Source], Sequence[Record]]:
-        """Return what reads the questions of a source."""
         from pytest_llmjudge.questions.files import read_questions
 
         return partial(read_questions, form=_form(self.marker, facts["terms"]), gates=GATES)
 
     def compared(self, terms: Mapping[str, Any]) -> dict[str, str]:
-        """Return what has to be the same for two suites to compare, by name."""
         own = {
             "preset or mode": terms["preset"] or terms["mode"],
             "metric": terms["metric"],
@@ -134,47 +130,37 @@ class _ChoicesKind(AccuracyKind):
         return {**own, "digest of the shots": digest} if digest else own
 
     def own_category(self, record: Record, terms: Mapping[str, Any]) -> str | None:
-        """Return the subject of a question."""
         return _form(self.marker, terms).parse(record.fields).subject
 
     def asked(self, record: Record, terms: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the choices of a question, and the letter of the right one."""
         question = _form(self.marker, terms).parse(record.fields)
         return {"choices": list(question.choices), "answer": LETTERS[question.answer]}
 
     def plain_record(self, one: AnsweredRecord) -> dict[str, Any]:
-        """Return what a results file has of a question beside its texts."""
         return {name: one.facts.get(name) for name in _OF_RECORD}
 
     def saved_facts(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
-        """Return what is kept of a question of a results file."""
         return {name: record[name] for name in _OF_RECORD}
 
     def saved_expected(self, record: Mapping[str, Any]) -> str:
-        """Return the right choice of a record of a results file."""
         return lettered_choice(record["answer"], record["choices"])
 
     def saved_answer(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> str | None:
-        """Return the choice that was taken in a record of a results file."""
         letter = record[_PREDICTIONS[suite["metric"]]]
         return None if letter is None else lettered_choice(letter, record["choices"])
 
     def is_right(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> bool | None:
-        """Say whether that is the right one."""
         letter = record[_PREDICTIONS[suite["metric"]]]
         return None if letter is None else letter == record["answer"]
 
     def saved_pairing(self, record: Mapping[str, Any]) -> str:
-        """Return all that a record of a results file asks."""
         return _pairing(content_of(saved_content(record)), record["choices"], record["answer"])
 
     def figures(self, result: AccuracyResult) -> dict[str, Any]:
-        """Return both accuracies, of which one decides."""
         both = _both(result)
         return {name: None if one is None else round(one, 4) for name, one in both.items()}
 
     def wrong_figures(self, suite: Mapping[str, Any]) -> Iterator[str]:
-        """Yield which of these are not those of the records, and whether chance is not."""
         records = suite["records"]
         preset, mode = suite["preset"], suite["mode"]
         if (preset is None) == (mode is None):
@@ -199,7 +185,6 @@ class _ChoicesKind(AccuracyKind):
         return replace(one.record, input=_listed(choices), output=right)
 
     def own_figures(self, result: AccuracyResult) -> OwnFigures:
-        """Return both accuracies and that of chance, and how many prompts lost their beginning."""
         both, chance, cut = _both(result), result.terms["chance"], _count_cut(result)
         cells = (*map(_shown, both.values()), _shown(chance))
         names = (*both, "chance")

@@ -94,7 +94,6 @@ class _Exact(AccuracyKind):
         limits: AccuracyLimits,
         settings: Settings,
     ) -> ExactSuite:
-        """Read the set that a marker names, and what is shown solved."""
         return _load(marked, keywords, limits, settings)
 
     def ask(
@@ -104,16 +103,13 @@ class _Exact(AccuracyKind):
         file: object,
         **keywords: object,
     ) -> ExactResult:
-        """Ask a model the questions of a set."""
         answers = ask_set("exact_match", self, file, keywords, resources=resources, model=model)
         return ExactResult(answers)
 
     def reader(self, facts: Mapping[str, Any]) -> Callable[[Source], Sequence[Record]]:
-        """Return what reads the records of a source."""
         return _reader(facts["terms"]["preset"], facts)
 
     def compared(self, terms: Mapping[str, Any]) -> dict[str, str]:
-        """Return what has to be the same for two suites to compare, by name."""
         # Only what both sides name is compared, so that one without a preset says so.
         own = {
             "extraction": terms["extract"],
@@ -124,14 +120,12 @@ class _Exact(AccuracyKind):
         return {**own, "digest of the shots": digest} if digest else own
 
     def own_category(self, record: Record, terms: Mapping[str, Any]) -> str | None:
-        """Return the category of a record, where the marker names no field."""
         if terms["preset"] is None:
             return record.category
         column = EXACT_PRESETS[terms["preset"]].category
         return None if column is None else record.label(column)
 
     def plain_record(self, one: AnsweredRecord) -> dict[str, Any]:
-        """Return the response of a record, and what was extracted from it."""
         filters = one.facts.get("filters", {})
         first = next(iter(filters.values()), None)
         return {
@@ -146,7 +140,6 @@ class _Exact(AccuracyKind):
         }
 
     def saved_facts(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what is kept of an answer of a results file."""
         filters = {
             name: (one["extracted"], one["correct"]) for name, one in record["filters"].items()
         }
@@ -157,18 +150,15 @@ class _Exact(AccuracyKind):
         return {"response": record["response"], "filters": filters, "is_cut": is_cut}
 
     def saved_expected(self, record: Mapping[str, Any]) -> str:
-        """Return what the answer to a record of a results file was compared with."""
         # Earlier versions did not write what was extracted from a reference.
         return str(record.get("expected", record["output"]))
 
     def saved_answer(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> str | None:  # noqa: ARG002
-        """Return what was answered to a record of a results file."""
         if record["correct"] is None:
             return None
         return shown_answer(record["response"] or "", record["extracted"])
 
     def is_right(self, record: Mapping[str, Any], suite: Mapping[str, Any]) -> bool | None:
-        """Say whether a record of a results file is right by the filter that decides."""
         # Tools that write a file anew may sort what stands in it.
         first = record["filters"].get(deciding_filter(suite["extract"]))
         if first is None:
@@ -176,7 +166,6 @@ class _Exact(AccuracyKind):
         return bool(first["correct"]) and first["extracted"] is not None
 
     def figures(self, result: AccuracyResult) -> dict[str, Any]:
-        """Return the right answers by each filter, and how many prompts were cut."""
         answered = [one.facts["filters"] for one in result.answered]
         is_whole = len(answered) == result.total
         names = answered[0] if is_whole and answered else {}
@@ -189,7 +178,6 @@ class _Exact(AccuracyKind):
         }
 
     def wrong_figures(self, suite: Mapping[str, Any]) -> Iterator[str]:
-        """Yield which of these are not those of the records."""
         records, filters = suite["records"], suite["filters"]
         decides = deciding_filter(suite["extract"])
         for record in records:
@@ -213,7 +201,6 @@ class _Exact(AccuracyKind):
                 yield f"filter {one_line(name, 60)}: {problem}"
 
     def own_figures(self, result: AccuracyResult) -> OwnFigures:
-        """Return what reports show of a suite beside its accuracy."""
         facts = [("nothing found", str(_count_without(result)))]
         statements = []
         filters = self.figures(result)["filters"]
@@ -234,7 +221,6 @@ class _Exact(AccuracyKind):
         )
 
     def with_responses(self, result: AccuracyResult) -> list[dict[str, Any]]:
-        """Return the records with their responses, and whether they are right."""
         made = result.checkpoint is not None
         return [
             with_response(

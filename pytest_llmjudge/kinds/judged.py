@@ -27,7 +27,7 @@ from pytest_llmjudge.decisions.rules import rule_of
 from pytest_llmjudge.errors import SettingsError, one_line, printable, storable
 from pytest_llmjudge.keys import content_of
 from pytest_llmjudge.kinds.agreement import AGREEMENT, agreement_contradictions
-from pytest_llmjudge.kinds.base import INCOMPLETE, JUDGE_CHECK, Kind, fitness_of, gates_over_all
+from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind, gates_over_all
 from pytest_llmjudge.kinds.categories import (
     average_by_category,
     category_contradictions,
@@ -57,9 +57,7 @@ from pytest_llmjudge.kinds.labels import (
     used_labels,
 )
 from pytest_llmjudge.kinds.overlap import (
-    OVERLAP,
     overlap_contradictions,
-    overlap_from_plain,
 )
 from pytest_llmjudge.kinds.parts import average_by_part, part_contradictions
 from pytest_llmjudge.kinds.plain import (
@@ -70,6 +68,7 @@ from pytest_llmjudge.kinds.read_back import check_from_plain
 from pytest_llmjudge.kinds.records import (
     RecordRun,
     RecordSuite,
+    known_fields,
     records_file,
     records_reader,
     settled,
@@ -130,7 +129,6 @@ class _Judged(Kind[SuiteResult]):
     )
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
-        """Check a marker, and load its records."""
         # Who only reads results files does not wait for these imports.
         from pytest_llmjudge.records.suites import read_suite
         from pytest_llmjudge.settings import check_can_fail, resolve_suite
@@ -148,7 +146,6 @@ class _Judged(Kind[SuiteResult]):
         return suite
 
     def result(self, gathered: Gathered, suite: Suite[Any] | None, *, whole: bool) -> SuiteResult:
-        """Return what became of a suite."""
         assert suite is None or isinstance(suite, _JudgedSuite)  # noqa: S101  # it is of this kind
         facts = gathered.facts
         min_score: int | None = facts["min_score"]
@@ -163,20 +160,16 @@ class _Judged(Kind[SuiteResult]):
         results = [_record_result(record, row, facts["by"]) for record, row in rows]
         judge = dict(facts["judge"])
         label = judge.pop("label")
-        result = _suite_result(
-            facts,
-            results,
-            name=gathered.name,
-            checkpoint=gathered.checkpoint,
+        result = SuiteResult(
+            **known_fields(gathered),
+            **_of_records(facts, results),
             judge=JudgeIdentity(**judge),
             judge_label=label,
             check=check_from_plain(JudgeCheck, gathered.check),
-            overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
         )
         return self.decided(result, gathered.gates, gathered.comparison)
 
     def summary(self, result: SuiteResult, rule: Rule) -> Summary:
-        """Return what reports show of a suite."""
         return judged_summary(self, result, rule)
 
     def page(
@@ -185,26 +178,18 @@ class _Judged(Kind[SuiteResult]):
         summary: Summary,  # noqa: ARG002  # the result has all figures
         before: Mapping[str, Entry],
     ) -> SuitePage:
-        """Return what the HTML page shows of a suite beside its summary."""
         return judged_page(result, before)
 
     def document(self, result: SuiteResult, judge: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Return a suite's part of a results file."""
         return judged_document(result, judge)
 
     def from_document(
         self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None
     ) -> SuiteResult:
-        """Return a suite of a results file as the result that was written."""
         return judged_from_document(suite, judge, self.measure)
 
     def has_all(self, result: SuiteResult) -> bool:
-        """Say whether each record has a score."""
         return len(result.scores) >= result.total
-
-    def fitness(self, result: SuiteResult) -> tuple[int, float]:
-        """Return by what shards are ordered."""
-        return fitness_of(result.check)
 
     def joined(
         self,
@@ -212,33 +197,19 @@ class _Judged(Kind[SuiteResult]):
         samples: Sequence[RecordResult],
         facts: Mapping[str, Any],
     ) -> SuiteResult:
-        """Return what the shards of a run found of a suite as one result."""
-        seen = self.first_run(shards)
-        return _suite_result(
-            facts,
-            samples,
-            name=seen.name,
-            checkpoint=seen.checkpoint,
-            judge=seen.judge,
-            judge_label=seen.judge_label,
-            check=min(shards, key=self.fitness).check,
-            overlap=seen.overlap,
-        )
+        seen = super().joined(shards, samples, facts)
+        return replace(seen, path=facts["path"], **_of_records(facts, samples))
 
     def decide(self, gate: str, result: SuiteResult, facts: Mapping[str, Any]) -> Decision:
-        """Decide a gate from a result alone."""
         return decide_judged(gate, result.records, facts)
 
     def property_of(self, sample: Mapping[str, Any]) -> tuple[str, object]:
-        """Return the property of a record's test case in JUnit XML."""
         return "llm_judge_score", sample["score"]
 
     def decide_saved(self, suite: Mapping[str, Any], sample: Mapping[str, Any]) -> Decision:
-        """Decide over a record of a results file that has a score."""
         return decide_record(sample["score"], suite["min_score"])
 
     def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
-        """Yield which figures are not those of the records."""
         records = suite["records"]
         scores = [record["score"] for record in records if record["score"] is not None]
         yield from repeated("records", [record["id"] for record in records])
@@ -253,7 +224,6 @@ class _Judged(Kind[SuiteResult]):
         yield from agreement_contradictions(suite)
 
     def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:
-        """Return a suite of a results file as a comparison takes it."""
         design, drawn = saved_sample(suite)
         entries = (
             Entry(
@@ -276,11 +246,9 @@ class _Judged(Kind[SuiteResult]):
         return interval and (max(0.0, interval[0]), min(100.0, interval[1]))
 
     def judge(self, result: SuiteResult) -> JudgeIdentity:
-        """Return the judge that scored."""
         return result.judge
 
     def with_responses(self, result: SuiteResult) -> list[dict[str, Any]]:
-        """Return the records with their responses and scores."""
         made = result.checkpoint is not None
         return [
             with_response(
@@ -295,13 +263,11 @@ class _Judged(Kind[SuiteResult]):
     def questions(
         self, result: SuiteResult, before: Mapping[str, Entry], most: int | None
     ) -> list[Question]:
-        """Return what the judge can be asked about responses that failed, the worst first."""
         return questions_about(result, before, most)
 
     def explained(
         self, result: SuiteResult, explanations: Mapping[str, Explanation]
     ) -> SuiteResult:
-        """Return a result with explanations of its records, by their ids."""
         return with_explanations(result, explanations)
 
     def entries_before(self, baseline: SavedRun, result: SuiteResult) -> dict[str, Entry]:
@@ -570,40 +536,21 @@ def _record_result(record: Record, row: Mapping[str, Any], by: str | None) -> Re
     return RecordResult(record, **fields)
 
 
-def _suite_result(
-    facts: Mapping[str, Any],
-    results: Sequence[RecordResult],
-    **others: Any,  # noqa: ANN401  # its fields
-) -> SuiteResult:
-    """Return a result with all that follows from its records, and no gate decided.
-
-    Args:
-        facts: The suite's.
-        results: Of its records.
-        others: What neither says.
-    """
+def _of_records(facts: Mapping[str, Any], results: Sequence[RecordResult]) -> dict[str, Any]:
+    """Return the fields of a result that follow from its records, and from the suite's facts."""
     corrected, lack = corrected_results(facts["drawn"], results, facts["total"])
-    return SuiteResult(
-        path=facts["path"],
-        total=facts["total"],
-        records=tuple(results),
-        gates=(),
-        outcome=INCOMPLETE,
-        min_score=facts["min_score"],
-        min_average=facts["min_average"],
-        responses=facts["responses"],
-        by=facts["by"],
-        categories=average_by_category(facts["categories"], facts["min_averages"], results),
-        parts=average_by_part(results, facts["total"]),
-        groups=facts["groups"],
-        agreement=agreement_of(results),
-        limits=limits_of(facts),
-        labels=used_labels(facts["labels"], results),
-        corrected=corrected,
-        lack=facts["lack"] or lack,
-        correct=facts["correct"],
-        **others,
-    )
+    asked = ("min_score", "min_average", "responses", "by", "correct")
+    return {
+        **{name: facts[name] for name in asked},
+        "records": tuple(results),
+        "categories": average_by_category(facts["categories"], facts["min_averages"], results),
+        "parts": average_by_part(results, facts["total"]),
+        "agreement": agreement_of(results),
+        "limits": limits_of(facts),
+        "labels": used_labels(facts["labels"], results),
+        "corrected": corrected,
+        "lack": facts["lack"] or lack,
+    }
 
 
 def _failure_text(reason: str, scored: _Scored) -> str:

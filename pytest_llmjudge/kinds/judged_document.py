@@ -22,7 +22,7 @@ from pytest_llmjudge.kinds.categories import CATEGORY, average_by_category, plai
 from pytest_llmjudge.kinds.corrected import corrected_results, plain_corrected, saved_sample
 from pytest_llmjudge.kinds.judged_summary import deciding_interval, without_overlap
 from pytest_llmjudge.kinds.labels import saved_human_score
-from pytest_llmjudge.kinds.overlap import OVERLAP, overlap_from_plain, saved_overlap
+from pytest_llmjudge.kinds.overlap import saved_overlap
 from pytest_llmjudge.kinds.parts import average_by_part, plain_parts
 from pytest_llmjudge.kinds.plain import (
     plain_comparison,
@@ -35,13 +35,12 @@ from pytest_llmjudge.kinds.plain import (
 )
 from pytest_llmjudge.kinds.read_back import (
     check_from_plain,
-    checkpoint_from_document,
     comparison_from_plain,
-    gates_from_document,
     label_from_document,
     made,
     record_from_document,
 )
+from pytest_llmjudge.kinds.records import saved_fields
 from pytest_llmjudge.stats.agreement import agreement_of
 from pytest_llmjudge.stats.basics import mean, mean_interval
 from pytest_llmjudge.stats.groups import group_numbers
@@ -164,17 +163,13 @@ def judged_from_document(
     known, total = judge_of(suite, judge), suite["total"]
     categories, lack = suite.get("categories", {}), suite.get("not_corrected")
     return SuiteResult(
-        name=suite["name"],
+        **saved_fields(suite),
         path="",
-        checkpoint=checkpoint_from_document(suite),
         judge=known or JudgeIdentity("", "", "", "", {}),
         judge_label=_NOT_NAMED if known is None else label_from_document(suite, known),
-        total=total,
         records=records,
-        gates=gates_from_document(suite),
         min_score=suite["min_score"],
         min_average=suite["min_average"],
-        outcome=suite["outcome"],
         check=check_from_plain(JudgeCheck, suite.get("check")),
         comparison=comparison_from_plain(suite.get("baseline"), measure),
         responses=suite.get("responses"),
@@ -185,8 +180,6 @@ def judged_from_document(
             records,
         ),
         parts=average_by_part(records, total),
-        overlap=overlap_from_plain(suite.get(OVERLAP)),
-        groups=suite.get("groups"),
         agreement=_agreement(suite, records),
         limits=made(AgreementLimits, suite),
         labels=_labels(suite),

@@ -24,12 +24,10 @@ from pytest_llmjudge.errors import (
     count_of,
 )
 from pytest_llmjudge.keys import content_of, make_key, template_digest
-from pytest_llmjudge.kinds.base import INCOMPLETE, Kind, gates_over_all
+from pytest_llmjudge.kinds.base import Kind, gates_over_all
 from pytest_llmjudge.kinds.overlap import (
-    OVERLAP,
     overlap_blocks,
     overlap_contradictions,
-    overlap_from_plain,
     overlap_panel,
     rest_of,
     saved_overlap,
@@ -37,16 +35,16 @@ from pytest_llmjudge.kinds.overlap import (
 )
 from pytest_llmjudge.kinds.plain import plain_comparison, plain_gates, record_texts, rounded
 from pytest_llmjudge.kinds.read_back import (
-    checkpoint_from_document,
     comparison_from_plain,
-    gates_from_document,
     record_from_document,
 )
 from pytest_llmjudge.kinds.records import (
     RecordSuite,
     check_single_turns,
+    known_fields,
     records_file,
     records_reader,
+    saved_fields,
     settled,
 )
 from pytest_llmjudge.kinds.rulings import Limit, of_samples, remark_on
@@ -301,14 +299,12 @@ class _LossKind(Kind[LossResult]):
     settings = ("data", *_OF_ASKING, "tokenizer", *_LIMITS)
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
-        """Check a marker, and load its records or its text."""
         loaded, keywords = _load(marked, settings)
         suite = _LossSuite(loaded, keywords)
         suite.rule = rule_of(marked.name, keywords, settings, _MEASURE)
         return suite
 
     def result(self, gathered: Gathered, suite: Suite[Any] | None, *, whole: bool) -> LossResult:
-        """Return what became of a suite."""
         assert suite is None or isinstance(suite, _LossSuite)  # noqa: S101  # it is of this kind
         facts = gathered.facts
         limits = facts["limits"]
@@ -330,22 +326,11 @@ class _LossKind(Kind[LossResult]):
         )
         records = tuple(_loss_record(record, row) for record, row in rows)
         result = LossResult(
-            name=gathered.name,
-            path=facts["path"],
-            checkpoint=gathered.checkpoint,
-            total=facts["total"],
-            terms=facts["terms"],
-            limits=limits,
-            records=records,
-            gates=(),
-            outcome=INCOMPLETE,
-            groups=facts["groups"],
-            overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
+            **known_fields(gathered), terms=facts["terms"], limits=limits, records=records
         )
         return self.decided(result, gathered.gates, gathered.comparison)
 
     def document(self, result: LossResult, judge: Mapping[str, Any] | None) -> dict[str, Any]:  # noqa: ARG002  # nobody judges a loss
-        """Return a suite's part of a results file."""
         losses = result.losses
         document = {
             "name": result.name,
@@ -392,13 +377,10 @@ class _LossKind(Kind[LossResult]):
         suite: Mapping[str, Any],
         judge: Mapping[str, Any] | None,  # noqa: ARG002  # nobody judges a loss
     ) -> LossResult:
-        """Return a suite of a results file as a result."""
         tokenizer = suite["tokenizer"]
         return LossResult(
-            name=suite["name"],
+            **saved_fields(suite),
             path=suite["data"],
-            checkpoint=checkpoint_from_document(suite),
-            total=suite["total"],
             # Files of earlier versions have no prompt.
             terms={name: suite[name] for name in _OF_ASKING if name in suite},
             limits={name: suite[name] for name in _LIMITS},
@@ -406,15 +388,10 @@ class _LossKind(Kind[LossResult]):
                 _loss_record(record_from_document(record), {**record, "tokenizer": tokenizer})
                 for record in suite["records"]
             ),
-            gates=gates_from_document(suite),
-            outcome=suite["outcome"],
             comparison=comparison_from_plain(suite.get("baseline"), self.measure),
-            overlap=overlap_from_plain(suite.get(OVERLAP)),
-            groups=suite.get("groups"),
         )
 
     def has_all(self, result: LossResult) -> bool:
-        """Say whether each record has a loss."""
         return len(result.losses) >= result.total
 
     def decide(
@@ -423,23 +400,19 @@ class _LossKind(Kind[LossResult]):
         result: LossResult,
         facts: Mapping[str, Any],  # noqa: ARG002  # the result has them
     ) -> Decision:
-        """Decide over all records by their perplexity."""
         causes = {one.record.id: str(one.error) for one in result.records if one.loss is None}
         return _decide_perplexity(result.losses, causes, result.limits["max_perplexity"])
 
     def property_of(self, sample: Mapping[str, Any]) -> tuple[str, object]:
-        """Return the property of a record's test case in JUnit XML."""
         return "llm_judge_loss", sample["loss"]
 
     def decide_saved(self, suite: Mapping[str, Any], sample: Mapping[str, Any]) -> Decision:
-        """Decide over a record of a results file that has a loss."""
         tokens = sum(part[1] for part in sample["parts"])
         # The loss itself is rounded in the file.
         mean = sum(part[0] for part in sample["parts"]) / tokens
         return _decide_loss(mean, tokens, suite["max_loss"])
 
     def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
-        """Yield which figures are not those of the records."""
         records = suite["records"]
         parts = [part for record in records for part in record["parts"]]
         scored = sum(bool(record["parts"]) for record in records)
@@ -458,7 +431,6 @@ class _LossKind(Kind[LossResult]):
         yield from overlap_contradictions(suite)
 
     def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:  # noqa: ARG002  # nobody judges a loss
-        """Return a suite of a results file as a comparison takes it."""
         records = [(record, content_of(saved_content(record))) for record in suite["records"]]
         return Side(
             _MEASURE,
@@ -484,7 +456,6 @@ class _LossKind(Kind[LossResult]):
         return interval and (math.log(interval[0]), math.log(interval[1]))
 
     def summary(self, result: LossResult, rule: Rule) -> Summary:
-        """Return what reports show of a suite."""
         most, figures = result.limits["max_loss"], result.figures
         bounds = figures and figures.range
         value = NONE if figures is None else _short(figures.perplexity, 3)
@@ -532,7 +503,6 @@ class _LossKind(Kind[LossResult]):
         summary: Summary,  # noqa: ARG002  # the result has all figures
         before: Mapping[str, Entry],  # noqa: ARG002  # no row shows what was before
     ) -> SuitePage:
-        """Return what the HTML page shows of a suite beside its summary."""
         return SuitePage(tuple(overlap_panel(result.overlap, PERPLEXITY, _without(result))))
 
 

@@ -370,7 +370,7 @@ def _merged(
     comparison: Comparison | None = None
     gates: list[GateResult] = []
     # What a judge makes of known answers is one thing for all: its worst is what it is.
-    for one in joined_gates(sorted(shards, key=kind.fitness), facts["gates"]):
+    for one in joined_gates(kind.worst_first(shards), facts["gates"]):
         if not (one.outcome == "not run" and one.reason == MERGED):
             gates.append(one)
             continue

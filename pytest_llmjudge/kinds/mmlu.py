@@ -87,7 +87,6 @@ class _MMLUKind(Kind[ExamResult]):
     settings = ("data", "mode", "shots", "limit", "min_accuracy", "min_subject_accuracy")
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
-        """Check a marker, and open the copy of MMLU that it names."""
         from pytest_llmjudge.mmlu.exam import load_exam
 
         name, arguments = marked.name, marked.arguments
@@ -120,7 +119,6 @@ class _MMLUKind(Kind[ExamResult]):
         limit: object = None,
         data: object = None,
     ) -> MMLUResult:
-        """Ask a model a subject of MMLU."""
         exam = _named_subject(resources, subject, data, shots=shots, mode=mode, limit=limit)
         return _make_run(exam, model(), [], resources).result(exam.subjects[0])
 
@@ -131,7 +129,6 @@ class _MMLUKind(Kind[ExamResult]):
         *,
         whole: bool,  # noqa: ARG002
     ) -> ExamResult:
-        """Return what became of a suite."""
         facts = gathered.facts
         assert gathered.checkpoint is not None  # noqa: S101  # a model answers
         result = ExamResult(
@@ -150,7 +147,6 @@ class _MMLUKind(Kind[ExamResult]):
         return self.decided(result, gathered.gates, gathered.comparison)
 
     def summary(self, result: ExamResult, rule: Rule) -> Summary:
-        """Return what reports show of a suite."""
         return mmlu_summary(self, result, rule)
 
     def page(
@@ -159,11 +155,9 @@ class _MMLUKind(Kind[ExamResult]):
         summary: Summary,  # noqa: ARG002  # the result has all figures
         before: Mapping[str, Entry],
     ) -> SuitePage:
-        """Return what the HTML page shows of a suite beside its summary."""
         return mmlu_page(result, before)
 
     def document(self, result: ExamResult, judge: Mapping[str, Any] | None) -> dict[str, Any]:  # noqa: ARG002  # nobody judges letters
-        """Return a suite's part of a results file."""
         answered = [subject for subject in result.subjects if subject.questions]
         # Of a part of the subjects there is no accuracy: those without a result may be the worst.
         is_whole = len(answered) == len(result.subjects)
@@ -193,7 +187,6 @@ class _MMLUKind(Kind[ExamResult]):
         suite: Mapping[str, Any],
         judge: Mapping[str, Any] | None,  # noqa: ARG002  # nobody judges letters
     ) -> ExamResult:
-        """Return a suite of a results file as a result."""
         checkpoint = checkpoint_from_document(suite)
         assert checkpoint is not None  # noqa: S101  # a model answers
         return ExamResult(
@@ -219,11 +212,9 @@ class _MMLUKind(Kind[ExamResult]):
         )
 
     def sample_id(self, sample: SubjectResult) -> str:
-        """Return a subject's name."""
         return sample.subject
 
     def has_all(self, result: ExamResult) -> bool:
-        """Say whether each subject has a result."""
         return all(subject.questions for subject in result.subjects)
 
     def part_of(self, result: ExamResult, shard: Shard) -> ExamResult:  # noqa: ARG002
@@ -236,23 +227,19 @@ class _MMLUKind(Kind[ExamResult]):
         result: ExamResult,
         facts: Mapping[str, Any],  # noqa: ARG002  # the result has them
     ) -> Decision:
-        """Decide over all subjects by their accuracy."""
         answered = [subject for subject in result.subjects if subject.questions]
         causes = {one.subject: str(one.error) for one in result.subjects if not one.questions}
         return decide_accuracy(answered, causes, result.min_accuracy)
 
     def saved_cases(self, suite: Mapping[str, Any]) -> Iterator[SampleCase]:
-        """Yield the subjects of an exam of a results file as test cases."""
         for subject in suite["subjects"]:
             yield SampleCase(subject["subject"], subject["outcome"], self._why(suite, subject))
 
     def decide_saved(self, suite: Mapping[str, Any], sample: Mapping[str, Any]) -> Decision:
-        """Decide over a subject of a results file that has a result."""
         minimum = suite["min_subject_accuracy"]
         return decide_subject(sample["correct"], sample["total"], minimum)
 
     def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
-        """Yield which figures are not those of the questions."""
         subjects = suite["subjects"]
         questions = [question for subject in subjects for question in subject["questions"]]
         yield from repeated("subjects", [subject["subject"] for subject in subjects])
@@ -265,7 +252,6 @@ class _MMLUKind(Kind[ExamResult]):
         yield from _wrong_shares(suite, questions if is_whole else [])
 
     def saved_side(self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Side:  # noqa: ARG002  # nobody judges letters
-        """Return an exam of a results file as a comparison takes it."""
         entries = (
             _entry(question["id"], question["answer"], question["prediction"])
             for subject in suite["subjects"]
@@ -282,11 +268,9 @@ class _MMLUKind(Kind[ExamResult]):
         }
 
     def saved_outcomes(self, suite: Mapping[str, Any]) -> dict[str, str]:
-        """Return the outcome of each subject of a suite of a results file, by name."""
         return {subject["subject"]: subject["outcome"] for subject in suite["subjects"]}
 
     def entries_before(self, baseline: SavedRun, result: ExamResult) -> dict[str, Entry]:
-        """Return the baseline's questions, if they were asked in the same way."""
         side = self._baseline_side(baseline, result)
         if side.terms != _terms(result.mode, result.shots):
             return {}

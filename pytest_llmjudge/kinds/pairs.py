@@ -19,11 +19,9 @@ from pytest_llmjudge.decisions.win_rate import (
     summary_of,
     with_agreement,
 )
-from pytest_llmjudge.kinds.base import INCOMPLETE, JUDGE_CHECK, Kind, fitness_of
+from pytest_llmjudge.kinds.base import JUDGE_CHECK, Kind
 from pytest_llmjudge.kinds.overlap import (
-    OVERLAP,
     overlap_contradictions,
-    overlap_from_plain,
 )
 from pytest_llmjudge.kinds.pairs_document import (
     pairs_document,
@@ -42,6 +40,7 @@ from pytest_llmjudge.kinds.read_back import check_from_plain
 from pytest_llmjudge.kinds.records import (
     RecordRun,
     RecordSuite,
+    known_fields,
     records_file,
     records_reader,
     settled,
@@ -96,7 +95,6 @@ class _Pairs(Kind[PreferenceResult]):
     terms = ("against", "votes")
 
     def load(self, marked: Marked, settings: Settings) -> Suite[Any]:
-        """Check a marker, and load its records."""
         from pytest_llmjudge.kinds.pairing import load_pairs
 
         file = records_file(marked, self.marker, _EXAMPLE)
@@ -105,7 +103,6 @@ class _Pairs(Kind[PreferenceResult]):
     def result(
         self, gathered: Gathered, suite: Suite[Any] | None, *, whole: bool
     ) -> PreferenceResult:
-        """Return what became of a suite."""
         assert suite is None or isinstance(suite, _PairSuite)  # noqa: S101  # it is of this kind
         facts, pairing = gathered.facts, gathered.facts["pairing"]
         rows = settled(
@@ -120,27 +117,19 @@ class _Pairs(Kind[PreferenceResult]):
         judge = None if facts["judge"] is None else dict(facts["judge"])
         label = people_label(pairing["votes"]) if judge is None else judge.pop("label")
         result = PreferenceResult(
-            name=gathered.name,
-            path=facts["path"],
-            checkpoint=gathered.checkpoint,
+            **known_fields(gathered),
             against=AgainstReference(**pairing["against"]),
             votes=pairing["votes"],
             judge=None if judge is None else JudgeIdentity(**judge),
             judge_label=label,
-            total=facts["total"],
             pairs=tuple(results),
-            gates=(),
             min_win_rate=facts["min_win_rate"],
-            outcome=INCOMPLETE,
             check=check_from_plain(PairCheck, gathered.check),
             responses=facts["responses"],
-            overlap=overlap_from_plain(gathered.details.get(OVERLAP)),
-            groups=facts["groups"],
         )
         return self.decided(result, gathered.gates, gathered.comparison)
 
     def summary(self, result: PreferenceResult, rule: Rule) -> Summary:
-        """Return what reports show of a suite."""
         return pairs_summary(self, result, rule)
 
     def page(
@@ -149,26 +138,18 @@ class _Pairs(Kind[PreferenceResult]):
         summary: Summary,
         before: Mapping[str, Entry],  # noqa: ARG002  # no baseline has pairs
     ) -> SuitePage:
-        """Return what the HTML page shows of a suite beside its summary."""
         return pairs_page(result, summary)
 
     def document(self, result: PreferenceResult, judge: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Return a suite's part of a results file."""
         return pairs_document(result, judge)
 
     def from_document(
         self, suite: Mapping[str, Any], judge: Mapping[str, Any] | None
     ) -> PreferenceResult:
-        """Return a suite of a results file as the result that was written."""
         return pairs_from_document(suite, judge)
 
     def has_all(self, result: PreferenceResult) -> bool:
-        """Say whether each pair has a winner."""
         return sum(pair.winner is not None for pair in result.pairs) >= result.total
-
-    def fitness(self, result: PreferenceResult) -> tuple[int, float]:
-        """Return by what shards are ordered."""
-        return fitness_of(result.check)
 
     def joined(
         self,
@@ -176,23 +157,17 @@ class _Pairs(Kind[PreferenceResult]):
         samples: Sequence[PairResult],
         facts: Mapping[str, Any],
     ) -> PreferenceResult:
-        """Return what the shards of a run found of a suite as one result."""
         joined = super().joined(shards, samples, facts)
         # How far a judge and people agree is known where both have decided over all pairs.
-        return replace(
-            joined, path=facts["path"], check=min(shards, key=self.fitness).check, agreement=None
-        )
+        return replace(joined, path=facts["path"], agreement=None)
 
     def decide(self, gate: str, result: PreferenceResult, facts: Mapping[str, Any]) -> Decision:  # noqa: ARG002
-        """Decide the gate over the win rate from a result alone."""
         return _decide(result.pairs, facts["min_win_rate"])
 
     def property_of(self, sample: Mapping[str, Any]) -> tuple[str, object]:
-        """Return the property of a pair's test case in JUnit XML."""
         return "llm_judge_winner", sample["winner"]
 
     def contradictions(self, suite: Mapping[str, Any]) -> Iterator[str]:
-        """Yield which figures are not those of the pairs."""
         records = suite["records"]
         winners = [record["winner"] for record in records if record["winner"] is not None]
         yield from repeated("records", [record["id"] for record in records])
@@ -208,7 +183,6 @@ class _Pairs(Kind[PreferenceResult]):
         return result.judge
 
     def with_responses(self, result: PreferenceResult) -> list[dict[str, Any]]:
-        """Return the records with the responses under test and the winners."""
         made = result.checkpoint is not None
         return [
             with_response(pair.record, pair.model_response, {"winner": pair.winner}, made=made)
@@ -220,7 +194,6 @@ class _Pairs(Kind[PreferenceResult]):
         return with_agreement(results)
 
     def models(self, result: PreferenceResult) -> tuple[str, ...]:
-        """Name the models whose answers decided."""
         return (*super().models(result), result.against.name)
 
 

@@ -13,7 +13,7 @@ from pytest_llmjudge.data import (
     PreferenceResult,
 )
 from pytest_llmjudge.decisions.win_rate import is_win_rate_within_noise, summary_of
-from pytest_llmjudge.kinds.overlap import OVERLAP, overlap_from_plain, saved_overlap
+from pytest_llmjudge.kinds.overlap import saved_overlap
 from pytest_llmjudge.kinds.pairs_summary import summary_without_overlap
 from pytest_llmjudge.kinds.plain import (
     plain_gates,
@@ -25,12 +25,11 @@ from pytest_llmjudge.kinds.plain import (
 )
 from pytest_llmjudge.kinds.read_back import (
     check_from_plain,
-    checkpoint_from_document,
-    gates_from_document,
     label_from_document,
     made,
     record_from_document,
 )
+from pytest_llmjudge.kinds.records import saved_fields
 from pytest_llmjudge.storage.results_reader import judge_of
 
 if TYPE_CHECKING:
@@ -125,23 +124,17 @@ def pairs_from_document(
     votes = suite.get("votes")
     label = people_label(votes) if identity is None else label_from_document(suite, identity)
     return PreferenceResult(
-        name=suite["name"],
+        **saved_fields(suite),
         path="",
-        checkpoint=checkpoint_from_document(suite),
         against=made(AgainstReference, suite["against"]),
         votes=votes,
         judge=identity,
         judge_label=label,
-        total=suite["total"],
         pairs=tuple(
             made(PairResult, pair, record=record_from_document(pair)) for pair in suite["records"]
         ),
-        gates=gates_from_document(suite),
         min_win_rate=suite["min_win_rate"],
-        outcome=suite["outcome"],
         check=check_from_plain(PairCheck, suite.get("check")),
         agreement=made(PeopleAgreement, suite["agreement"]) if suite.get("agreement") else None,
         responses=suite.get("responses"),
-        overlap=overlap_from_plain(suite.get(OVERLAP)),
-        groups=suite.get("groups"),
     )

@@ -12,6 +12,7 @@ from pytest_llmjudge.data import Criterion, Record
 from pytest_llmjudge.errors import RecordsError, SettingsError
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.kinds.base import (
+    INCOMPLETE,
     NOT_RUN,
     DataDecision,
     Sample,
@@ -24,10 +25,12 @@ from pytest_llmjudge.kinds.markers import GATES
 from pytest_llmjudge.kinds.overlap import (
     OVERLAP,
     decide_overlap,
+    overlap_from_plain,
     overlap_text,
     plain_overlap,
     read_all_training,
 )
+from pytest_llmjudge.kinds.read_back import checkpoint_from_document, gates_from_document
 from pytest_llmjudge.kinds.shared import Shared
 from pytest_llmjudge.stats.groups import count_groups, group_numbers
 from pytest_llmjudge.values import shown
@@ -51,8 +54,10 @@ __all__ = [
     "RecordSuite",
     "check_single_turns",
     "has_response",
+    "known_fields",
     "records_file",
     "records_reader",
+    "saved_fields",
     "settled",
 ]
 
@@ -326,6 +331,34 @@ def records_file(marked: Marked, marker: str, example: str) -> str:
     if len(arguments) == 1:
         problem = f"{marker} has {shown(arguments[0])} for a records file"
     raise SettingsError(marked.name, problem, f"give it one records file, as in {example}")
+
+
+def known_fields(gathered: Gathered) -> dict[str, Any]:
+    """Return the fields that results of all suites of records have, of a run, none decided yet."""
+    facts = gathered.facts
+    return {
+        "name": gathered.name,
+        "path": facts["path"],
+        "checkpoint": gathered.checkpoint,
+        "total": facts["total"],
+        "groups": facts["groups"],
+        "overlap": overlap_from_plain(gathered.details.get(OVERLAP)),
+        "gates": (),
+        "outcome": INCOMPLETE,
+    }
+
+
+def saved_fields(suite: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that results of all suites of records have, of a suite of a file."""
+    return {
+        "name": suite["name"],
+        "checkpoint": checkpoint_from_document(suite),
+        "total": suite["total"],
+        "groups": suite.get("groups"),
+        "overlap": overlap_from_plain(suite.get(OVERLAP)),
+        "gates": gates_from_document(suite),
+        "outcome": suite["outcome"],
+    }
 
 
 def settled(

@@ -20,7 +20,8 @@ from pytest_llmjudge.pipeline.user_code import described, user_code
 from pytest_llmjudge.pipeline.watch import Watch
 from pytest_llmjudge.records.answers import final_turn
 from pytest_llmjudge.records.prompts import clean_response, given_response, plain_prompt
-from pytest_llmjudge.storage.store import Failure, Store, StoredResponse
+from pytest_llmjudge.storage.rows import StoredResponse
+from pytest_llmjudge.storage.store import Failure, Store
 
 if TYPE_CHECKING:
     from pytest_llmjudge.data import Prompt, Record

@@ -5,8 +5,9 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.data.comparison import SIGNIFICANCE
 from pytest_llmjudge.errors import one_line, printable
-from pytest_llmjudge.stats.basics import SIGNIFICANCE, points, probability, signed
+from pytest_llmjudge.stats.basics import points, probability, signed
 from pytest_llmjudge.stats.groups import in_groups
 
 if TYPE_CHECKING:

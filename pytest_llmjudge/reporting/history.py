@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge.data.comparison import SIGNIFICANCE
 from pytest_llmjudge.data.summary import NONE
 from pytest_llmjudge.decisions.history import BY_NAME, judge_label, model_label
 from pytest_llmjudge.errors import count_of
 from pytest_llmjudge.reporting.layout import Table
-from pytest_llmjudge.stats.basics import SIGNIFICANCE, probability, signed
+from pytest_llmjudge.stats.basics import probability, signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

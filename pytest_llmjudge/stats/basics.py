@@ -19,7 +19,6 @@ __all__ = [
     "LEAST_RESAMPLED",
     "MOST_ENUMERATED",
     "POWER",
-    "SIGNIFICANCE",
     "auc",
     "confidence",
     "design_effect",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from itertools import count
 
-from pytest_llmjudge.stats.basics import LEAST_RESAMPLED, MOST_ENUMERATED, SIGNIFICANCE
+from pytest_llmjudge.data.comparison import SIGNIFICANCE
+from pytest_llmjudge.stats.basics import LEAST_RESAMPLED, MOST_ENUMERATED
 
 __all__ = ["fewest_falls", "least_p"]
 

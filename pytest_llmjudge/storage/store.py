@@ -13,7 +13,7 @@ import json
 import sqlite3
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.data import Explanation, Verdict
 
-__all__ = ["Failure", "Progress", "Store", "StoredResponse"]
+__all__ = ["Failure", "Progress", "Store"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS responses (
@@ -228,7 +228,7 @@ class Store:
 
     def responses(self, keys: Sequence[str]) -> dict[str, StoredResponse]:
         """Return those of ``keys`` that have a response."""
-        return self._read("responses", _COLUMNS["responses"], keys, read_response)
+        return self._read("responses", keys, read_response)
 
     def add_response(
         self, key: str, response: StoredResponse, awaits: str | None = None
@@ -237,12 +237,8 @@ class Store:
 
         ``awaits`` is for :meth:`awaiting`, here and below.
         """
-        self._insert(
-            "responses",
-            f"{_COLUMNS['responses']}, awaits",
-            key,
-            (response.text, response.error, response.thoughts, awaits),
-        )
+        values = (response.text, response.error, response.thoughts, awaits)
+        self._insert("responses", key, values)
         return self.response(key) or response
 
     def verdict(self, key: str) -> Verdict | None:
@@ -251,25 +247,12 @@ class Store:
 
     def verdicts(self, keys: Sequence[str]) -> dict[str, Verdict]:
         """Return those of ``keys`` that have a verdict."""
-        return self._read("verdicts", _COLUMNS["verdicts"], keys, read_verdict)
+        return self._read("verdicts", keys, read_verdict)
 
     def add_verdict(self, key: str, verdict: Verdict, awaits: str | None = None) -> Verdict:
         """Store a final verdict unless there is one; return the one that holds."""
-        self._insert(
-            "verdicts",
-            f"{_COLUMNS['verdicts']}, awaits",
-            key,
-            (
-                verdict.score,
-                verdict.reply,
-                verdict.error,
-                verdict.covered,
-                verdict.too_long,
-                verdict.seconds,
-                verdict.tokens,
-                awaits,
-            ),
-        )
+        known = (verdict.score, verdict.reply, verdict.error, verdict.covered, verdict.too_long)
+        self._insert("verdicts", key, (*known, verdict.seconds, verdict.tokens, awaits))
         return self.verdict(key) or verdict
 
     def answers(self, keys: Sequence[str], read: Callable[[str], Kept]) -> dict[str, Kept]:
@@ -279,13 +262,13 @@ class Store:
             keys: Name them.
             read: Makes them of what was stored; raises an error where that is none.
         """
-        return self._read("answers", _COLUMNS["answers"], keys, read)
+        return self._read("answers", keys, read)
 
     def add_answers(self, rows: Mapping[str, str]) -> None:
         """Store such facts of a model's answers by key, unless they are there; all or nothing."""
         with self._transaction():
             for key, facts in rows.items():
-                self._insert("answers", "facts", key, (facts,))
+                self._insert("answers", key, (facts,))
 
     def choices(self, keys: Sequence[str], read: Callable[[str], Kept]) -> dict[str, Kept]:
         """Return those of ``keys`` under which a judge's choice between answers is stored.
@@ -294,22 +277,21 @@ class Store:
             keys: Name them.
             read: Makes a choice of what was stored; raises an error where that is none.
         """
-        return self._read("choices", _COLUMNS["choices"], keys, read)
+        return self._read("choices", keys, read)
 
     def add_choice(self, key: str, facts: str, awaits: str | None = None) -> None:
         """Store a final choice unless there is one."""
-        self._insert("choices", "facts, awaits", key, (facts, awaits))
+        self._insert("choices", key, (facts, awaits))
 
     def explanations(self, keys: Sequence[str]) -> dict[str, Explanation]:
         """Return those of ``keys`` under which an explanation is stored."""
-        return self._read("explanations", _COLUMNS["explanations"], keys, read_explanation)
+        return self._read("explanations", keys, read_explanation)
 
     def add_explanation(
         self, key: str, explanation: Explanation, awaits: str | None = None
     ) -> None:
         """Store a final explanation unless there is one."""
-        values = (explanation.text, explanation.error, awaits)
-        self._insert("explanations", f"{_COLUMNS['explanations']}, awaits", key, values)
+        self._insert("explanations", key, (explanation.text, explanation.error, awaits))
 
     def awaiting(self, model: str) -> list[tuple[str, str, str]]:
         """Return the rows of this run that await a look at a model.
@@ -320,21 +302,15 @@ class Store:
         Returns:
             For each row its table, its key and what it awaits.
         """
-        rows: list[tuple[str, str, str]] = []
-        with self._errors():
-            for table in _AWAITING:
-                text = f"SELECT '{table}', key, awaits FROM {table} {_OF_MODEL}"
-                rows += self._connection().execute(text, self._of_model(model))
-        return rows
+        return self._waiting(_OF_MODEL, model)
 
     def left_behind(self, model: str) -> list[tuple[str, str, str]]:
         """Return the rows of other runs that await a look at a model, as :meth:`awaiting`."""
-        rows: list[tuple[str, str, str]] = []
-        with self._errors():
-            for table in _AWAITING:
-                text = f"SELECT '{table}', key, awaits FROM {table} {_OF_OTHERS}"
-                rows += self._connection().execute(text, self._of_model(model))
-        return rows
+        return self._waiting(_OF_OTHERS, model)
+
+    def _waiting(self, which: str, model: str) -> list[tuple[Any, ...]]:
+        texts = (f"SELECT '{table}', key, awaits FROM {table} {which}" for table in _AWAITING)
+        return [row for text in texts for row in self._execute(text, *self._of_model(model))]
 
     def confirm(self, rows: Iterable[tuple[str, str, str]]) -> None:
         """Let rows count in all runs; as :meth:`awaiting` or :meth:`left_behind` gave them."""
@@ -351,11 +327,8 @@ class Store:
 
     def note_look(self, model: str, awaiting: int) -> None:
         """Note that a model was looked at just now, and how many rows await a look all the same."""
-        with self._errors():
-            self._connection().execute(
-                "INSERT OR REPLACE INTO looks VALUES (?, ?, ?, ?)",
-                (self.run, model, time.time(), awaiting),
-            )
+        values = (self.run, model, time.time(), awaiting)
+        self._execute("INSERT OR REPLACE INTO looks VALUES (?, ?, ?, ?)", *values)
 
     def since_look(self, model: str) -> tuple[int, float]:
         """Return how many rows were written since a model was looked at, and how many s ago.
@@ -366,8 +339,7 @@ class Store:
         look = "FROM looks WHERE run = ? AND model = ?"
         text = f"SELECT {counts}, (SELECT at {look}), (SELECT awaiting {look})"
         values = [*self._of_model(model) * len(_AWAITING), *(self.run, model) * 2]
-        with self._errors():
-            written, at, before = self._connection().execute(text, values).fetchone()
+        ((written, at, before),) = self._execute(text, *values)
         if at is None:
             self.note_look(model, 0)
             return written, 0.0
@@ -375,44 +347,30 @@ class Store:
 
     def note_fault(self, message: str) -> None:
         """Let nothing be decided any more in this run; the first message holds."""
-        with self._errors():
-            self._connection().execute(
-                "INSERT OR IGNORE INTO faults VALUES (?, ?)", (self.run, message)
-            )
+        self._execute("INSERT OR IGNORE INTO faults VALUES (?, ?)", self.run, message)
 
     def fault(self) -> str | None:
         """Return why nothing is decided any more in this run; ``None`` while all is well."""
-        with self._errors():
-            cursor = self._connection().execute(
-                "SELECT message FROM faults WHERE run = ?", (self.run,)
-            )
-            row = cursor.fetchone()
-        return None if row is None else str(row[0])
+        rows = self._execute("SELECT message FROM faults WHERE run = ?", self.run)
+        return str(rows[0][0]) if rows else None
 
     def failure(self, key: str) -> Failure | None:
         """Return what went wrong with ``key`` in this run."""
-        with self._errors():
-            cursor = self._connection().execute(
-                "SELECT message, rig, too_long FROM failures WHERE run = ? AND key = ?",
-                (self.run, key),
-            )
-            row = cursor.fetchone()
-        return None if row is None else Failure(str(row[0]), bool(row[1]), bool(row[2]))
+        text = "SELECT message, rig, too_long FROM failures WHERE run = ? AND key = ?"
+        for message, rig, too_long in self._execute(text, self.run, key):
+            return Failure(str(message), bool(rig), bool(too_long))
+        return None
 
     def add_failure(self, key: str, failure: Failure) -> None:
         """Note for this run that ``key`` could not be had, so that nobody tries again."""
-        with self._errors():
-            self._connection().execute(
-                "INSERT OR IGNORE INTO failures VALUES (?, ?, ?, ?, ?)",
-                (self.run, key, failure.message, failure.is_infrastructure, failure.too_long),
-            )
+        values = (failure.message, failure.is_infrastructure, failure.too_long)
+        self._execute(
+            "INSERT OR IGNORE INTO failures VALUES (?, ?, ?, ?, ?)", self.run, key, *values
+        )
 
     def forget_failure(self, key: str) -> None:
         """Let ``key`` be tried again in this run."""
-        with self._errors():
-            self._connection().execute(
-                "DELETE FROM failures WHERE run = ? AND key = ?", (self.run, key)
-            )
+        self._execute("DELETE FROM failures WHERE run = ? AND key = ?", self.run, key)
 
     def note_progress(self, kind: str, suite: str, worker: str, progress: Progress) -> None:
         """Tell the other processes how far ``worker`` is with one kind of work on a suite.
@@ -433,11 +391,8 @@ class Store:
 
     def note_found(self, kind: str, suite: str, found: Progress) -> None:
         """Tell how much of a kind of work the cache had before; the first look holds."""
-        with self._errors():
-            self._connection().execute(
-                "INSERT OR IGNORE INTO progress VALUES (?, ?, ?, '', ?, ?)",
-                (self.run, _KEPT + kind, suite, found.done, found.total),
-            )
+        values = (self.run, _KEPT + kind, suite, found.done, found.total)
+        self._execute("INSERT OR IGNORE INTO progress VALUES (?, ?, ?, '', ?, ?)", *values)
 
     def write_progress(self) -> None:
         """Write what was noted and is not written yet."""
@@ -454,41 +409,31 @@ class Store:
 
     def progress(self) -> dict[str, Progress]:
         """Return how far this run is with each kind of work."""
-        return {
-            kind: progress
-            for kind, progress in self._summed_progress().items()
-            if not kind.startswith(_KEPT)
-        }
+        summed = self._summed_progress()
+        return {kind: summed[kind] for kind in summed if not kind.startswith(_KEPT)}
 
     def kept(self) -> dict[str, Progress]:
         """Return how much the cache has of each kind of work of this run, and how much it needs.
 
         Another process may have done more in the last 0.2 s.
         """
-        return {
-            kind.removeprefix(_KEPT): progress
-            for kind, progress in self._summed_progress().items()
-            if kind.startswith(_KEPT)
-        }
+        summed = self._summed_progress()
+        return {kind.removeprefix(_KEPT): summed[kind] for kind in summed if kind.startswith(_KEPT)}
 
     def _summed_progress(self) -> dict[str, Progress]:
         self.write_progress()
-        with self._errors():
-            rows = self._connection().execute(
-                "SELECT kind, SUM(done), SUM(total) FROM (SELECT kind, SUM(done) AS done, "
-                "MAX(total) AS total FROM progress WHERE run = ? GROUP BY kind, suite) "
-                "GROUP BY kind ORDER BY kind",
-                (self.run,),
-            )
-            return {kind: Progress(done, total) for kind, done, total in rows}
+        text = (
+            "SELECT kind, SUM(done), SUM(total) FROM (SELECT kind, SUM(done) AS done, "
+            "MAX(total) AS total FROM progress WHERE run = ? GROUP BY kind, suite) "
+            "GROUP BY kind ORDER BY kind"
+        )
+        rows = self._execute(text, self.run)
+        return {kind: Progress(done, total) for kind, done, total in rows}
 
     def has_broken(self) -> bool:
         """Say whether server, model or checkpoint failed in this run."""
-        with self._errors():
-            rows = self._connection().execute(
-                "SELECT 1 FROM failures WHERE run = ? AND rig LIMIT 1", (self.run,)
-            )
-            return rows.fetchone() is not None
+        text = "SELECT 1 FROM failures WHERE run = ? AND rig LIMIT 1"
+        return bool(self._execute(text, self.run))
 
     def key_of_this_run(self, key: str) -> str:
         """Make a key that no other run has; its row goes with the run."""
@@ -503,12 +448,8 @@ class Store:
             planned: The suite has not begun; what is known once it has is known better.
         """
         known = "NOTHING" if planned else "UPDATE SET facts = excluded.facts"
-        with self._errors():
-            self._connection().execute(
-                "INSERT INTO suites (run, name, facts) VALUES (?, ?, ?) "
-                f"ON CONFLICT (run, name) DO {known}",
-                (self.run, name, json.dumps(facts)),
-            )
+        text = "INSERT INTO suites (run, name, facts) VALUES (?, ?, ?) ON CONFLICT (run, name) DO "
+        self._execute(text + known, self.run, name, json.dumps(facts))
 
     def suites(self) -> dict[str, dict[str, Any]]:
         """Return what the processes of this run have noted of its suites, by name.
@@ -516,11 +457,10 @@ class Store:
         They come in the order in which they were collected: every process announces all of them
         in that order before it begins.
         """
-        with self._errors():
-            rows = self._connection().execute(
-                "SELECT name, facts FROM suites WHERE run = ? ORDER BY place", (self.run,)
-            )
-            return {name: json.loads(facts) for name, facts in rows}
+        rows = self._execute(
+            "SELECT name, facts FROM suites WHERE run = ? ORDER BY place", self.run
+        )
+        return {name: json.loads(facts) for name, facts in rows}
 
     def note_results(self, suite: str, item: str, rows: Mapping[str, dict[str, Any]]) -> None:
         """Keep the results of an item for the process that writes the file.
@@ -530,50 +470,32 @@ class Store:
             item: Which of its items.
             rows: Plain data by the ids of samples: of one sample, or for a gate of all.
         """
-        with self._errors():
-            self._connection().execute(
-                "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)",
-                (self.run, suite, item, json.dumps(rows)),
-            )
+        values = (self.run, suite, item, json.dumps(rows))
+        self._execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)", *values)
 
     def results(self, suite: str) -> dict[str, dict[str, dict[str, Any]]]:
         """Return the results of the items of a suite in this run, by item and sample."""
-        with self._errors():
-            rows = self._connection().execute(
-                "SELECT item, rows FROM results WHERE run = ? AND suite = ?", (self.run, suite)
-            )
-            return {item: json.loads(text) for item, text in rows}
+        text = "SELECT item, rows FROM results WHERE run = ? AND suite = ?"
+        return {item: json.loads(rows) for item, rows in self._execute(text, self.run, suite)}
 
     def note_check(self, suite: str, facts: dict[str, Any]) -> None:
         """Keep what the judge made of known answers for the process that writes the results."""
-        with self._errors():
-            self._connection().execute(
-                "INSERT OR REPLACE INTO checks VALUES (?, ?, ?)",
-                (self.run, suite, json.dumps(facts)),
-            )
+        values = (self.run, suite, json.dumps(facts))
+        self._execute("INSERT OR REPLACE INTO checks VALUES (?, ?, ?)", *values)
 
     def checks(self) -> dict[str, dict[str, Any]]:
         """Return what the judge made of known answers, by suite."""
-        with self._errors():
-            rows = self._connection().execute(
-                "SELECT suite, facts FROM checks WHERE run = ?", (self.run,)
-            )
-            return {suite: json.loads(facts) for suite, facts in rows}
+        rows = self._execute("SELECT suite, facts FROM checks WHERE run = ?", self.run)
+        return {suite: json.loads(facts) for suite, facts in rows}
 
     def add_note(self, text: str) -> None:
         """Tell who reads the results something of the run as a whole."""
-        with self._errors():
-            self._connection().execute(
-                "INSERT OR IGNORE INTO notes VALUES (?, ?)", (self.run, text)
-            )
+        self._execute("INSERT OR IGNORE INTO notes VALUES (?, ?)", self.run, text)
 
     def notes(self) -> tuple[str, ...]:
         """Return the notes on the run as a whole."""
-        with self._errors():
-            rows = self._connection().execute(
-                "SELECT text FROM notes WHERE run = ? ORDER BY text", (self.run,)
-            )
-            return tuple(str(text) for (text,) in rows)
+        rows = self._execute("SELECT text FROM notes WHERE run = ? ORDER BY text", self.run)
+        return tuple(str(text) for (text,) in rows)
 
     def agree(self, facts: Mapping[str, str]) -> dict[str, str]:
         """Note facts that must be the same in all processes of this run.
@@ -582,20 +504,15 @@ class Store:
             Of each fact what was noted first.
         """
         rows = [(self.run, name, value) for name, value in facts.items()]
-        with self._errors():
-            self._connection().execute("BEGIN IMMEDIATE")
-            self._connection().executemany("INSERT OR IGNORE INTO facts VALUES (?, ?, ?)", rows)
-            self._connection().execute("COMMIT")
+        with self._transaction() as connection:
+            connection.executemany("INSERT OR IGNORE INTO facts VALUES (?, ?, ?)", rows)
         known = self.agreed()
         return {name: known[name] for name in facts}
 
     def agreed(self) -> dict[str, str]:
         """Return the facts that must be the same in all processes of this run."""
-        with self._errors():
-            rows = self._connection().execute(
-                "SELECT name, value FROM facts WHERE run = ?", (self.run,)
-            )
-            return {str(name): str(value) for name, value in rows}
+        rows = self._execute("SELECT name, value FROM facts WHERE run = ?", self.run)
+        return {str(name): str(value) for name, value in rows}
 
     def once(self, fact: str, find: Callable[[], str]) -> str:
         """Return a fact of this run; the first process that needs it finds it out."""
@@ -605,12 +522,9 @@ class Store:
 
     def answering_names(self, model: str) -> tuple[str, str]:
         """Return under which name a model has answered first and last in any run, or nothing."""
-        with self._errors():
-            cursor = self._connection().execute(
-                "SELECT first, last FROM names WHERE model = ?", (model,)
-            )
-            first, last = cursor.fetchone() or ("", "")
-        return str(first), str(last)
+        for first, last in self._execute("SELECT first, last FROM names WHERE model = ?", model):
+            return str(first), str(last)
+        return "", ""
 
     def note_answering_name(self, model: str, name: str) -> str:
         """Keep for later runs under which name a model answers; return the first it ever had."""
@@ -625,18 +539,16 @@ class Store:
 
     def end_run(self) -> None:
         """Remove what was of use to this run alone."""
-        with self._errors():
-            for table in _OF_RUNS:
-                self._connection().execute(f"DELETE FROM {table} WHERE run = ?", (self.run,))
-            for table in ("verdicts", "choices"):
-                text = f"DELETE FROM {table} WHERE run = ? AND key LIKE ? || '-%'"
-                self._connection().execute(text, (self.run, self.run))
+        for table in _OF_RUNS:
+            self._execute(f"DELETE FROM {table} WHERE run = ?", self.run)
+        for table in ("verdicts", "choices"):
+            text = f"DELETE FROM {table} WHERE run = ? AND key LIKE ? || '-%'"
+            self._execute(text, self.run, self.run)
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Hold the lock ``name`` among all processes and threads; freed when its holder dies."""
-        path = self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
-        lock = FileLock(path, thread_local=False)
+        lock = self._lock_of(name)
         with self._errors():
             lock.acquire(poll_interval=_LOCK_POLL_SECONDS)
         try:
@@ -647,37 +559,33 @@ class Store:
     @contextmanager
     def try_lock(self, name: str) -> Iterator[bool]:
         """Like ``lock``, but give up at once and say whether it was had."""
-        path = self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
-        lock = FileLock(path, thread_local=False)
-        with self._errors():
-            held = True
-            try:
-                lock.acquire(blocking=False)
-            except TimeoutError:
-                held = False
+        lock = self._lock_of(name)
+        with self._errors(), suppress(TimeoutError):
+            lock.acquire(blocking=False)
         try:
-            yield held
+            yield lock.is_locked
         finally:
             lock.release()
+
+    def _lock_of(self, name: str) -> FileLock:
+        path = self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
+        return FileLock(path, thread_local=False)
 
     def _of_model(self, model: str) -> tuple[str, str, str]:
         """Return the values of ``_OF_MODEL``."""
         # "!" comes after the blank.
         return self.run, f"{model} ", f"{model}!"
 
-    def _read(
-        self, table: str, columns: str, keys: Sequence[str], read: Callable[..., Kept]
-    ) -> dict[str, Kept]:
+    def _read(self, table: str, keys: Sequence[str], read: Callable[..., Kept]) -> dict[str, Kept]:
         """Return what rows hold; those that hold nothing of the kind are removed, and it is said.
 
         Args:
             table: Where they are.
-            columns: What is read of each.
             keys: Of the rows.
             read: Makes something of the columns; raises an error where they hold nothing.
         """
         kept: dict[str, Kept] = {}
-        for key, *values in self._select(table, columns, keys):
+        for key, *values in self._select(table, keys):
             try:
                 kept[key] = read(*values)
             except (TypeError, ValueError, KeyError, RecursionError):  # noqa: PERF203  # each row stands alone
@@ -685,14 +593,13 @@ class Store:
         return kept
 
     def _remove(self, table: str, key: str) -> None:
-        with self._errors():
-            self._connection().execute(f"DELETE FROM {table} WHERE key = ?", (key,))
+        self._execute(f"DELETE FROM {table} WHERE key = ?", key)
         self.add_note(
             f"{self.folder}: some {table} of the cache were none (this version did not write them, "
             "or something changed them); they were removed and made anew"
         )
 
-    def _select(self, table: str, columns: str, keys: Sequence[str]) -> Iterable[tuple[Any, ...]]:
+    def _select(self, table: str, keys: Sequence[str]) -> Iterable[tuple[Any, ...]]:
         which, given = "", [self.run]
         if self.refresh:
             which = " AND run = ?"
@@ -701,15 +608,15 @@ class Store:
         else:
             given = []
         rows: list[tuple[Any, ...]] = []
-        with self._errors():
-            for start in range(0, len(keys), _MANY):
-                some = keys[start : start + _MANY]
-                marks = ",".join("?" * len(some))
-                text = f"SELECT key, {columns} FROM {table} WHERE key IN ({marks}){which}"
-                rows += self._connection().execute(text, [*some, *given])
+        for start in range(0, len(keys), _MANY):
+            some = keys[start : start + _MANY]
+            marks = ",".join("?" * len(some))
+            text = f"SELECT key, {_COLUMNS[table]} FROM {table} WHERE key IN ({marks}){which}"
+            rows += self._execute(text, *some, *given)
         return rows
 
-    def _insert(self, table: str, columns: str, key: str, values: tuple[object, ...]) -> None:
+    def _insert(self, table: str, key: str, values: tuple[object, ...]) -> None:
+        columns = _COLUMNS[table] + (", awaits" if table in _AWAITING else "")
         marks = ",".join("?" * (2 + len(values)))
         conflict = "NOTHING"
         if self.refresh or table in _AWAITING:
@@ -727,8 +634,12 @@ class Store:
             "WHERE ? IS NULL OR NOT EXISTS (SELECT 1 FROM faults WHERE run = ?) "
             f"ON CONFLICT (key) DO {conflict}"
         )
+        self._execute(text, key, self.run, *values, awaits, self.run)
+
+    def _execute(self, text: str, *values: object) -> list[tuple[Any, ...]]:
+        """Run one statement, and return the rows that it finds."""
         with self._errors():
-            self._connection().execute(text, (key, self.run, *values, awaits, self.run))
+            return self._connection().execute(text, values).fetchall()
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)

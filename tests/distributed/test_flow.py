@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from pytest_llmjudge.generation.families.gpt2.model import GPTConfig
+from pytest_llmjudge.generation.families.gpt2.config import GPTConfig
 from tests.support import worker_forks
 from tests.support.project import Project, records
 from tests.support.ray_cluster import SmallCluster, until

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmjudge.cli import main
-from pytest_llmjudge.generation.families.gpt2.model import GPTConfig
+from pytest_llmjudge.generation.families.gpt2.config import GPTConfig
 from tests.support.fake_ollama import FakeOllama
 from tests.unit.generation.tiny import VOCABULARY, save_model
 

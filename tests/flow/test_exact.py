@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmjudge.cli import main
-from pytest_llmjudge.generation.families.gpt2.model import GPTConfig
+from pytest_llmjudge.generation.families.gpt2.config import GPTConfig
 from tests.support.benchmark_sets import rows_of, write_set
 from tests.support.fake_ollama import DIGEST, Answer, FakeOllama
 from tests.unit.generation import hugging

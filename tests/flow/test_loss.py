@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pytest_llmjudge.cli import main
-from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
+from pytest_llmjudge.generation.families.gpt2.config import GPTConfig
 from pytest_llmjudge.generation.tokenizers.byte_pairs import load_ranks
 from tests.support.fake_ollama import FakeOllama
 from tests.support.project import Project, records
@@ -28,6 +28,8 @@ from tests.unit.generation.tiny import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from pytest_llmjudge.generation.families.gpt2.model import GPTModel
 
 CONFIG = GPTConfig(VOCABULARY, context_length=384, emb_dim=64, n_heads=1, n_layers=2, qkv_bias=True)
 TEST = """

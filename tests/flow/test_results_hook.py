@@ -135,33 +135,31 @@ def test_one_that_fails_is_one_line(project: Project, line: str, cause: str) -> 
     assert project.results("new.json")["status"] == 0
 
 
-BROKEN_RESULTS = """
-import sys, pytest
+IN_THE_WAY = """
+import os
 
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(nextitem):
-    if nextitem is None:
-        sys.modules["pytest_llmjudge.judging.judge"] = None
+def pytest_runtest_teardown():
+    os.makedirs("new.json", exist_ok=True)
 
 def pytest_llm_judge_results(results):
     open("called", "w").close()
 """
 
 
-def test_results_that_cannot_be_made(project: Project) -> None:
+def test_results_that_cannot_be_written(project: Project) -> None:
     """It is one line, and everything else is written; who needs them is not called."""
-    project.write("conftest.py", BROKEN_RESULTS)
+    project.write("conftest.py", IN_THE_WAY)
     project.suite(records(2))
     others = ("new.html", "new.md", "new.xml")
     options = ("--llm-judge-html", "--llm-judge-markdown", "--junitxml")
 
-    result = project.run_subprocess(
+    result = project.run(
         "--llm-judge-report=new.json",
         *(f"{option}={name}" for option, name in zip(options, others, strict=True)),
     )
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     (line,) = (line for line in result.outlines if line.startswith("ERROR: "))
-    assert line.startswith("ERROR: results: it could not be made (ModuleNotFoundError: ")
+    assert line.startswith(f"ERROR: {project.path}/new.json: it cannot be written ")
     assert all((project.path / name).exists() for name in others)
     assert not (project.path / "called").exists()

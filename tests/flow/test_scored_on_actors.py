@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_llmjudge.generation.families.gpt2.model import GPTConfig
+from pytest_llmjudge.generation.families.gpt2.config import GPTConfig
 from tests.support.project import Project, records
 from tests.unit.generation.tiny import VOCABULARY, save_model
 

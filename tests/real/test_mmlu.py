@@ -16,7 +16,7 @@ import torch
 from pytest_llmjudge.decisions.accuracy import best
 from pytest_llmjudge.generation.engine.loading import load
 from pytest_llmjudge.generation.engine.loglikelihood import score_contexts
-from pytest_llmjudge.generation.families.gpt2.model import GPTConfig
+from pytest_llmjudge.generation.families.gpt2.config import GPTConfig
 from pytest_llmjudge.kinds.mmlu_run import alike
 from pytest_llmjudge.mmlu.files import open_mmlu
 from pytest_llmjudge.mmlu.prompts import MODES, Task, make_task

@@ -20,7 +20,8 @@ from pytest_llmjudge.generation.engine.kv_cache import Cache, ForwardBatch
 from pytest_llmjudge.generation.engine.loading import load
 from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
 from pytest_llmjudge.generation.engine.scheduler import decode
-from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
+from pytest_llmjudge.generation.families.gpt2.config import GPTConfig
+from pytest_llmjudge.generation.families.gpt2.model import GPTModel
 from pytest_llmjudge.generation.tokenizers.byte_pairs import load_ranks
 from pytest_llmjudge.generation.tokenizers.files import find_tokenizer
 from pytest_llmjudge.records.prompts import instruction_prompt

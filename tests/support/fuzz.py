@@ -34,7 +34,7 @@ from safetensors.torch import save
 from pytest_llmjudge.errors import LlmJudgeError
 from pytest_llmjudge.generation.checkpoint_info import describe
 from pytest_llmjudge.generation.engine.loading import load
-from pytest_llmjudge.generation.families.gpt2.model import GPTConfig
+from pytest_llmjudge.generation.families.gpt2.config import GPTConfig
 from pytest_llmjudge.generation.families.lora import read_adapter
 from pytest_llmjudge.generation.hf.folder import describe_folder, foreign_type
 from pytest_llmjudge.generation.tokenizers.byte_pairs import load_ranks

@@ -126,8 +126,7 @@ def joined_shards(decided: Decided, shards: Sequence[AnyResult]) -> tuple[Any, A
             found[place] = sample
     samples = [found[place] for place in sorted(found)]
     joined = kind.joined(again, samples, decided.facts)
-    again.sort(key=kind.fitness)
-    return joined, joined_gates(again, decided.facts["gates"])
+    return joined, joined_gates(kind.worst_first(again), decided.facts["gates"])
 
 
 def merged(decided: Decided, shards: Sequence[AnyResult]) -> Any:  # noqa: ANN401  # of any kind

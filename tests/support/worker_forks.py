@@ -112,9 +112,9 @@ def fork_from_collected(config: pytest.Config, specs: list[Any]) -> None:
 
 def _fork(specs: list[Any], client: Callable[[], list[str]]) -> None:
     if sys.platform == "linux":
-        python = shlex.join(client())
+        command_line = shlex.join(client())
         for spec in specs:
-            spec.python = python
+            spec.python = command_line
 
 
 def command(arguments: Sequence[str]) -> list[str]:
@@ -145,8 +145,7 @@ def collect() -> None:
     """Import the tests that the arguments name, and serve requests as the first process does."""
     torch = importlib.import_module("torch")
     threads = torch.get_num_threads()
-    # Modules of tests may compute: threads that then compute do not outlive a fork, which waits
-    # for them for ever.
+    # Modules of tests may compute.
     torch.set_num_threads(1)
     with contextlib.redirect_stdout(sys.stderr):
         pytest.main(["--collect-only", "-qq", "-n0", "-pno:cacheprovider", *sys.argv[1:]])
@@ -261,7 +260,11 @@ def main() -> None:
 
 
 def _serve(folder: str) -> None:
-    """Say where requests go, and serve them until standard input ends."""
+    """Say where requests go, and serve them until standard input ends.
+
+    Nothing may have been computed in several threads: they do not outlive a fork, which would wait
+    for them for ever.
+    """
     # What is imported stays: to go through it in a forked process would copy it.
     gc.collect()
     gc.freeze()

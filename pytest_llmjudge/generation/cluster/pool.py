@@ -227,7 +227,7 @@ class RayPool:
         if isinstance(error, LlmJudgeError):
             self._refused = self._refused or error
             self._cause = error.lines[0]
-        elif self._seats or self._are_coming:
+        elif self._seats or self._arrivals:
             self._cause = one_line(f"{type(error).__name__}: {error}")
         else:
             return error
@@ -327,17 +327,11 @@ class RayPool:
 
     def _arrive(self, ready: set[Any]) -> None:
         for arrival in self._arrivals:
-            if arrival.is_over:
-                continue
             for node, place, known in arrival.go_on(ready):
                 for _ in range(node.actors):
                     self._add(_Seat(node, place, known))
             self._cause = arrival.problem or self._cause
-
-    @property
-    def _are_coming(self) -> bool:
-        """Whether nodes may become ready for actors."""
-        return any(not arrival.is_over for arrival in self._arrivals)
+        self._arrivals = [arrival for arrival in self._arrivals if not arrival.is_over]
 
     def _silent(self) -> list[tuple[_Seat, Progress | Lost]]:
         """Return actors that Ray says nothing of, and that answer nothing."""
@@ -351,7 +345,8 @@ class RayPool:
         now = time.monotonic()
         waiting = [seat for seat in self._seats if not seat.is_placed]
         late = [seat for seat in waiting if now > seat.asked + _NOTE_SECONDS]
-        if self._are_coming or len(waiting) < len(self._seats):
+        # Nodes that arrive may become ready for actors.
+        if self._arrivals or len(waiting) < len(self._seats):
             self._had_actors = now
             if late and not self._has_noted:
                 self._has_noted = True

@@ -87,26 +87,29 @@ class _Reader:
     def __init__(self, data: bytes, stand_ins: StandIns, start: int) -> None:
         self.at = start
         self._data = data
-        self._stand_ins = stand_ins
-        self._stack: list[object] = []
+        self.stand_ins = stand_ins
+        self.stack: list[object] = []
         self._below: list[list[object]] = []
-        self._memo: dict[int, object] = {}
+        self.memo: dict[int, object] = {}
         self._work = _WORK_LIMIT
 
     def read(self) -> object:
         while True:
             self._spend(1)
-            code = self._take(1)
+            code = self.take(1)
             if code == pickle.STOP:
-                return self._stack.pop()
+                return self.stack.pop()
             name = _NAMES.get(code)
             if name is None:
                 raise PickleError(_DAMAGED)
-            step = _STEPS.get(code)
-            if step is None:
+            if (value := _VALUES.get(name)) is not None:
+                pushed = value(self)
+                self.stack.append(pushed)
+            elif (step := _STEPS.get(name)) is not None:
+                step(self)
+            else:
                 message = f"has the opcode {name}, which torch.save does not write"
                 raise PickleError(message)
-            step(self)
 
     def _spend(self, work: int) -> None:
         self._work -= work
@@ -114,7 +117,7 @@ class _Reader:
             message = f"has more than {_WORK_LIMIT:,} values"
             raise PickleError(message)
 
-    def _take(self, count: int) -> bytes:
+    def take(self, count: int) -> bytes:
         end = self.at + count
         if end > len(self._data):
             raise PickleError(_DAMAGED)
@@ -122,26 +125,29 @@ class _Reader:
         self.at = end
         return taken
 
-    def _counted(self, width: int) -> bytes:
+    def counted(self, width: int) -> bytes:
         """Take bytes after their number, which is checked before anything is taken."""
-        return self._take(int.from_bytes(self._take(width), "little"))
+        return self.take(self.number(width))
 
-    def _line(self) -> str:
+    def number(self, width: int) -> int:
+        return int.from_bytes(self.take(width), "little")
+
+    def line(self) -> str:
         end = self._data.index(b"\n", self.at)
         line = self._data[self.at : end]
         self.at = end + 1
         return line.decode()
 
-    def _marked(self) -> list[object]:
+    def marked(self) -> list[object]:
         """Pop what was pushed since the last mark."""
-        items, self._stack = self._stack, self._below.pop()
+        items, self.stack = self.stack, self._below.pop()
         return items
 
-    def _pop(self, count: int) -> list[object]:
-        if len(self._stack) < count:
+    def pop(self, count: int) -> list[object]:
+        if len(self.stack) < count:
             raise PickleError(_DAMAGED)
-        items = self._stack[-count:]
-        del self._stack[-count:]
+        items = self.stack[-count:]
+        del self.stack[-count:]
         return items
 
     def _checked(self, keys: Iterable[object]) -> None:
@@ -155,197 +161,61 @@ class _Reader:
                 message = "has a key that is made of others"
                 raise PickleError(message)
 
-    def _pairs(self, items: list[object]) -> dict[object, object]:
+    def pairs(self, items: list[object]) -> dict[object, object]:
         if len(items) % 2:
             raise PickleError(_DAMAGED)
         self._checked(items[::2])
         return dict(zip(items[::2], items[1::2], strict=True))
 
-    # The opcodes, by the names that pickletools gives them.
-
-    def do_proto(self) -> None:
-        if self._take(1)[0] > pickle.HIGHEST_PROTOCOL:
+    def begin(self) -> None:
+        if self.number(1) > pickle.HIGHEST_PROTOCOL:
             raise PickleError(_DAMAGED)
 
-    def do_frame(self) -> None:
-        size = int.from_bytes(self._take(8), "little")
-        if size > len(self._data) - self.at:
+    def frame(self) -> None:
+        if self.number(8) > len(self._data) - self.at:
             raise PickleError(_DAMAGED)
 
-    def do_mark(self) -> None:
-        self._below.append(self._stack)
-        self._stack = []
+    def mark(self) -> None:
+        self._below.append(self.stack)
+        self.stack = []
 
-    def do_pop(self) -> None:
-        if self._stack:
-            self._stack.pop()
+    def drop(self) -> None:
+        if self.stack:
+            self.stack.pop()
         else:
-            self._marked()
+            self.marked()
 
-    def do_pop_mark(self) -> None:
-        self._marked()
+    def extend(self, items: list[object]) -> None:
+        _as_list(self.stack[-1]).extend(items)
 
-    def do_dup(self) -> None:
-        self._stack.append(self._stack[-1])
+    def update(self, items: list[object]) -> None:
+        _as_dict(self.stack[-1]).update(self.pairs(items))
 
-    def do_none(self) -> None:
-        self._stack.append(None)
-
-    def do_newtrue(self) -> None:
-        self._stack.append(True)
-
-    def do_newfalse(self) -> None:
-        self._stack.append(False)
-
-    def do_int(self) -> None:
-        line = self._line()
-        self._stack.append(_BOOLS[line] if line in _BOOLS else int(_short(line)))
-
-    def do_long(self) -> None:
-        self._stack.append(int(_short(self._line()).removesuffix("L")))
-
-    def do_binint(self) -> None:
-        self._stack.append(int.from_bytes(self._take(4), "little", signed=True))
-
-    def do_binint1(self) -> None:
-        self._stack.append(self._take(1)[0])
-
-    def do_binint2(self) -> None:
-        self._stack.append(int.from_bytes(self._take(2), "little"))
-
-    def do_long1(self) -> None:
-        self._stack.append(int.from_bytes(self._counted(1), "little", signed=True))
-
-    def do_float(self) -> None:
-        self._stack.append(float(_short(self._line())))
-
-    def do_binfloat(self) -> None:
-        self._stack.extend(struct.unpack(">d", self._take(8)))
-
-    def do_short_binstring(self) -> None:
-        self._stack.append(self._counted(1).decode("ascii"))
-
-    def do_binstring(self) -> None:
-        self._stack.append(self._counted(4).decode("ascii"))
-
-    def do_short_binbytes(self) -> None:
-        self._stack.append(self._counted(1))
-
-    def do_binbytes(self) -> None:
-        self._stack.append(self._counted(4))
-
-    def do_binbytes8(self) -> None:
-        self._stack.append(self._counted(8))
-
-    def do_short_binunicode(self) -> None:
-        self._stack.append(self._counted(1).decode("utf-8", "surrogatepass"))
-
-    def do_binunicode(self) -> None:
-        self._stack.append(self._counted(4).decode("utf-8", "surrogatepass"))
-
-    def do_binunicode8(self) -> None:
-        self._stack.append(self._counted(8).decode("utf-8", "surrogatepass"))
-
-    def do_empty_tuple(self) -> None:
-        self._stack.append(())
-
-    def do_tuple(self) -> None:
-        items = self._marked()
-        self._stack.append(tuple(items))
-
-    def do_tuple1(self) -> None:
-        self._stack.append(tuple(self._pop(1)))
-
-    def do_tuple2(self) -> None:
-        self._stack.append(tuple(self._pop(2)))
-
-    def do_tuple3(self) -> None:
-        self._stack.append(tuple(self._pop(3)))
-
-    def do_empty_list(self) -> None:
-        self._stack.append([])
-
-    def do_list(self) -> None:
-        items = self._marked()
-        self._stack.append(items)
-
-    def do_append(self) -> None:
-        items = self._pop(1)
-        _as_list(self._stack[-1]).extend(items)
-
-    def do_appends(self) -> None:
-        items = self._marked()
-        _as_list(self._stack[-1]).extend(items)
-
-    def do_empty_dict(self) -> None:
-        self._stack.append({})
-
-    def do_dict(self) -> None:
-        items = self._marked()
-        self._stack.append(self._pairs(items))
-
-    def do_setitem(self) -> None:
-        items = self._pop(2)
-        _as_dict(self._stack[-1]).update(self._pairs(items))
-
-    def do_setitems(self) -> None:
-        items = self._marked()
-        _as_dict(self._stack[-1]).update(self._pairs(items))
-
-    def do_empty_set(self) -> None:
-        self._stack.append(Opaque())
-
-    def do_additems(self) -> None:
-        self._checked(self._marked())
-        if not isinstance(self._stack[-1], Opaque):
+    def add(self, items: list[object]) -> None:
+        self._checked(items)
+        if not isinstance(self.stack[-1], Opaque):
             raise PickleError(_DAMAGED)
 
-    def do_frozenset(self) -> None:
-        self._checked(self._marked())
-        self._stack.append(Opaque())
+    def keep(self, number: int) -> None:
+        self.memo[number] = self.stack[-1]
 
-    def do_binget(self) -> None:
-        self._stack.append(self._memo[self._take(1)[0]])
-
-    def do_long_binget(self) -> None:
-        self._stack.append(self._memo[int.from_bytes(self._take(4), "little")])
-
-    def do_binput(self) -> None:
-        self._memo[self._take(1)[0]] = self._stack[-1]
-
-    def do_long_binput(self) -> None:
-        self._memo[int.from_bytes(self._take(4), "little")] = self._stack[-1]
-
-    def do_memoize(self) -> None:
-        self._memo[len(self._memo)] = self._stack[-1]
-
-    def do_global(self) -> None:
-        module = self._line()
-        self._stack.append(self._stand_ins.global_named(module, self._line()))
-
-    def do_stack_global(self) -> None:
-        module, name = self._pop(2)
+    def global_named(self, module: object, name: object) -> object:
         if not isinstance(module, str) or not isinstance(name, str):
             raise PickleError(_DAMAGED)
-        self._stack.append(self._stand_ins.global_named(module, name))
+        return self.stand_ins.global_named(module, name)
 
-    def do_reduce(self) -> None:
-        function, arguments = self._pop(2)
+    def called(self) -> object:
+        function, arguments = self.pop(2)
         if not callable(function) or not isinstance(arguments, tuple):
             raise PickleError(_DAMAGED)
         # What is called may look at each of them, and at what they hold.
         sized = [one for one in arguments if isinstance(one, (dict, list, tuple))]
         self._spend(len(arguments) + sum(map(len, sized)))
-        self._stack.append(function(*arguments))
+        return function(*arguments)
 
-    def do_build(self) -> None:
-        # The metadata of a state dict, which nobody looks at.
-        self._pop(1)
-        _as_dict(self._stack[-1])
-
-    def do_binpersid(self) -> None:
-        (pid,) = self._pop(1)
-        self._stack.append(self._stand_ins.persistent(pid))
+    def frozen(self) -> Opaque:
+        self._checked(self.marked())
+        return Opaque()
 
 
 def _as_list(value: object) -> list[object]:
@@ -360,6 +230,10 @@ def _as_dict(value: object) -> dict[object, object]:
     return value
 
 
+def _integer(line: str) -> int:
+    return _BOOLS[line] if line in _BOOLS else int(_short(line))
+
+
 def _short(line: str) -> str:
     if len(line) > _DIGITS_LIMIT:
         raise PickleError(_DAMAGED)
@@ -368,10 +242,62 @@ def _short(line: str) -> str:
 
 _BOOLS = {"00": False, "01": True}
 _SCALARS = (str, int, float, bytes, type(None), Opaque)
-_NAMES = {code.code.encode("latin-1"): code.name for code in pickletools.opcodes}
-_STEPS: Mapping[bytes, Callable[[_Reader], None]] = {
-    code: step
-    for code, name in _NAMES.items()
-    if (step := getattr(_Reader, f"do_{name.lower()}", None)) is not None
+_VALUES: Mapping[str, Callable[[_Reader], object]] = {
+    "NONE": lambda _: None,
+    "NEWTRUE": lambda _: True,
+    "NEWFALSE": lambda _: False,
+    "INT": lambda reader: _integer(reader.line()),
+    "LONG": lambda reader: int(_short(reader.line()).removesuffix("L")),
+    "BININT": lambda reader: int.from_bytes(reader.take(4), "little", signed=True),
+    "BININT1": lambda reader: reader.number(1),
+    "BININT2": lambda reader: reader.number(2),
+    "LONG1": lambda reader: int.from_bytes(reader.counted(1), "little", signed=True),
+    "FLOAT": lambda reader: float(_short(reader.line())),
+    "BINFLOAT": lambda reader: struct.unpack(">d", reader.take(8))[0],
+    "SHORT_BINSTRING": lambda reader: reader.counted(1).decode("ascii"),
+    "BINSTRING": lambda reader: reader.counted(4).decode("ascii"),
+    "SHORT_BINBYTES": lambda reader: reader.counted(1),
+    "BINBYTES": lambda reader: reader.counted(4),
+    "BINBYTES8": lambda reader: reader.counted(8),
+    "SHORT_BINUNICODE": lambda reader: reader.counted(1).decode("utf-8", "surrogatepass"),
+    "BINUNICODE": lambda reader: reader.counted(4).decode("utf-8", "surrogatepass"),
+    "BINUNICODE8": lambda reader: reader.counted(8).decode("utf-8", "surrogatepass"),
+    "EMPTY_TUPLE": lambda _: (),
+    "TUPLE": lambda reader: tuple(reader.marked()),
+    "TUPLE1": lambda reader: tuple(reader.pop(1)),
+    "TUPLE2": lambda reader: tuple(reader.pop(2)),
+    "TUPLE3": lambda reader: tuple(reader.pop(3)),
+    "EMPTY_LIST": lambda _: [],
+    "LIST": lambda reader: reader.marked(),
+    "EMPTY_DICT": lambda _: {},
+    "DICT": lambda reader: reader.pairs(reader.marked()),
+    "EMPTY_SET": lambda _: Opaque(),
+    "FROZENSET": lambda reader: reader.frozen(),
+    "DUP": lambda reader: reader.stack[-1],
+    "BINGET": lambda reader: reader.memo[reader.number(1)],
+    "LONG_BINGET": lambda reader: reader.memo[reader.number(4)],
+    "GLOBAL": lambda reader: reader.global_named(reader.line(), reader.line()),
+    "STACK_GLOBAL": lambda reader: reader.global_named(*reader.pop(2)),
+    "REDUCE": lambda reader: reader.called(),
+    "BINPERSID": lambda reader: reader.stand_ins.persistent(*reader.pop(1)),
 }
-"""What each opcode does; those of instances, extensions and buffers are left out."""
+"""What each opcode pushes; those of instances, extensions and buffers are left out."""
+_STEPS: Mapping[str, Callable[[_Reader], object]] = {
+    "PROTO": _Reader.begin,
+    "FRAME": _Reader.frame,
+    "MARK": _Reader.mark,
+    "POP": _Reader.drop,
+    "POP_MARK": _Reader.marked,
+    "APPEND": lambda reader: reader.extend(reader.pop(1)),
+    "APPENDS": lambda reader: reader.extend(reader.marked()),
+    "SETITEM": lambda reader: reader.update(reader.pop(2)),
+    "SETITEMS": lambda reader: reader.update(reader.marked()),
+    "ADDITEMS": lambda reader: reader.add(reader.marked()),
+    "BINPUT": lambda reader: reader.keep(reader.number(1)),
+    "LONG_BINPUT": lambda reader: reader.keep(reader.number(4)),
+    "MEMOIZE": lambda reader: reader.keep(len(reader.memo)),
+    # The metadata of a state dict, which nobody looks at.
+    "BUILD": lambda reader: (reader.pop(1), _as_dict(reader.stack[-1])),
+}
+"""What each of the others does."""
+_NAMES = {code.code.encode("latin-1"): code.name for code in pickletools.opcodes}

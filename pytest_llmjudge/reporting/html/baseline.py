@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmjudge.data.comparison import NOT_WORSE
+from pytest_llmjudge.data.comparison import NOT_WORSE, SIGNIFICANCE
 from pytest_llmjudge.data.page import Panel
 from pytest_llmjudge.reporting.comparison import count_lines
-from pytest_llmjudge.stats.basics import SIGNIFICANCE, confidence, points, probability, signed
+from pytest_llmjudge.stats.basics import confidence, points, probability, signed
 from pytest_llmjudge.stats.groups import in_groups
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ import torch
 
 from pytest_llmjudge.generation.engine.batch_size import texts_at_a_time
 from pytest_llmjudge.generation.engine.model import TorchModel
-from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
+from pytest_llmjudge.generation.families.gpt2.config import GPTConfig
+from pytest_llmjudge.generation.families.gpt2.model import GPTModel
 from tests.unit.generation.tiny import TINY, save_model
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.checkpoint_info import describe
-from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
+from pytest_llmjudge.generation.families.gpt2.config import GPTConfig
+from pytest_llmjudge.generation.families.gpt2.model import GPTModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -18,7 +18,8 @@ from pytest_llmjudge.data import Verdict
 from pytest_llmjudge.errors import StoreError
 from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.pipeline.protocols import Counter
-from pytest_llmjudge.storage.store import Failure, Progress, Store, StoredResponse
+from pytest_llmjudge.storage.rows import StoredResponse
+from pytest_llmjudge.storage.store import Failure, Progress, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,15 +18,15 @@ from pytest_llmjudge.generation.families.decoder import (
     count_matrices,
     join_linear,
 )
-from pytest_llmjudge.generation.families.gpt2.config import GPTConfig
 from pytest_llmjudge.generation.families.gpt2.experts import Experts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_llmjudge.generation.families.decoder import Attend
+    from pytest_llmjudge.generation.families.gpt2.config import GPTConfig
 
-__all__ = ["GPTConfig", "GPTModel"]
+__all__ = ["GPTModel"]
 
 
 class LayerNorm(nn.Module):

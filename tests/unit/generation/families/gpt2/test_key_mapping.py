@@ -16,7 +16,8 @@ from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.checkpoint_info import describe
 from pytest_llmjudge.generation.engine.loading import load
 from pytest_llmjudge.generation.engine.scheduler import decode
-from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
+from pytest_llmjudge.generation.families.gpt2.config import GPTConfig
+from pytest_llmjudge.generation.families.gpt2.model import GPTModel
 from tests.unit.generation.tiny import END, VOCABULARY, error_of
 
 if TYPE_CHECKING:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from torch.nn import functional
 
-from pytest_llmjudge.generation.families.gpt2.model import GPTConfig, GPTModel
+from pytest_llmjudge.generation.families.gpt2.model import GPTModel
 from tests.unit.generation.tiny import TINY, lecture_model, make_model
+
+if TYPE_CHECKING:
+    from pytest_llmjudge.generation.families.gpt2.config import GPTConfig
 
 CONFIGS = [TINY, replace(TINY, qkv_bias=False), replace(TINY, n_heads=4, n_layers=3)]
 
