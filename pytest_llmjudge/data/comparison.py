@@ -351,7 +351,8 @@ class Reach:
             nothing is known of it.
         pairs: How many pairs it was measured on; 0 when it is assumed.
         needed: How many records would show the drop that was asked for.
-        detectable: The smallest drop that the records there are show.
+        detectable: The smallest drop that the records there are show; ``None`` where they show
+            none, however large.
         groups: How many groups the records are in; ``None`` where each is alone.
         groups_needed: How many groups of this size have as many records as are needed.
         design_effect: By what groups multiply the number of records that are needed.

@@ -10,6 +10,7 @@ from pytest_llmjudge.data.comparison import NOT_WORSE
 from pytest_llmjudge.decisions.comparison import scores_before
 from pytest_llmjudge.stats.basics import POWER, groups_for, reach_of, signed
 from pytest_llmjudge.stats.bounds import margin_to_tell, records_to_tell
+from pytest_llmjudge.stats.extremes import fewest_falls
 from pytest_llmjudge.stats.groups import group_numbers, in_groups
 
 if TYPE_CHECKING:
@@ -57,8 +58,10 @@ def reach_under(
         groups=groups,
         effect=effect,
     )
-    if not proves or not reach.deviation or reach.needed is None:
+    if not reach.deviation or reach.needed is None:
         return reach
+    if not proves:
+        return _possible(reach, reach.needed, rule.planned_alpha, furthest)
     units = reach.groups or reach.records
     size, effect = reach.records / units, reach.design_effect or 1.0
     needed = records_to_tell(
@@ -68,6 +71,17 @@ def reach_under(
     least = None
     if units > 1:
         least = margin_to_tell(deviation, units, rule.alpha, power, furthest=furthest)
+    number = groups_for(needed, reach.groups, reach.records)
+    return replace(reach, needed=needed, groups_needed=number, detectable=least)
+
+
+def _possible(reach: Reach, needed: int, alpha: float, furthest: float) -> Reach:
+    """Hold figures of a normal distribution to what so few records, and such scores, can show."""
+    units, fewest = reach.groups or reach.records, fewest_falls(alpha)
+    needed = max(needed, math.ceil(fewest * reach.records / units))
+    least = reach.detectable
+    if units < fewest or (least is not None and least > furthest):
+        least = None
     number = groups_for(needed, reach.groups, reach.records)
     return replace(reach, needed=needed, groups_needed=number, detectable=least)
 

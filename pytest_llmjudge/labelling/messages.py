@@ -83,7 +83,9 @@ def end_lines(sample: Sample, outcome: Outcome, *, now: int, path: str) -> Itera
     """
     own = outcome.own
     done = f"{own.labels} of {count_of(outcome.responses, 'response')} labelled"
-    yield f"{count_of(now, 'label')} written, {done}; labels are in {one_line(path)}"
+    # Without a label there may be no file.
+    where = f"; labels are in {one_line(path)}" if own.labels else ""
+    yield f"{count_of(now, 'label')} written, {done}{where}"
     if outcome.others:
         for one in (own, *outcome.others):
             yield f"  {_name(one.labeler)}: {_labeling(one)}"

@@ -450,7 +450,7 @@ def _parquet_rows(file: Path) -> Iterator[Mapping[str, object]]:
     try:
         import pyarrow as pa
     except ImportError:
-        hint = 'install it with "pip install pytest-llmjudge[parquet]"'
+        hint = 'install it with pip install "pytest-llmjudge[parquet]"'
         raise DatasetError(file.name, "Parquet files need pyarrow", hint) from None
     try:
         with _open(file) as stream:

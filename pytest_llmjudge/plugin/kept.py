@@ -59,7 +59,7 @@ def kept_line(session: LlmSession, collected: pytest.Session, *, temporary: bool
     without = [
         flag
         for flag, is_set in (
-            ("--maxfail", too_many),
+            ("-x" if config.getoption("maxfail", default=0) == 1 else "--maxfail", too_many),
             ("--cache-clear", config.getoption("cacheclear", default=False)),
             ("--llm-judge-cache=refresh", session.settings.cache == "refresh"),
         )

@@ -112,7 +112,7 @@ def _errors(path: Path, kind: str) -> Iterator[None]:
     try:
         import pyarrow as pa
     except ImportError:
-        hint = 'install it with "pip install pytest-llmjudge[parquet]"'
+        hint = 'install it with pip install "pytest-llmjudge[parquet]"'
         raise RecordsError(path.name, f"{kind} files need pyarrow", hint) from None
     try:
         yield

@@ -80,7 +80,7 @@ def _zstd(name: str, content: bytes) -> BinaryIO:
     try:
         import pyarrow as pa
     except ImportError:
-        hint = 'install it with "pip install pytest-llmjudge[parquet]", or unpack the file'
+        hint = 'install it with pip install "pytest-llmjudge[parquet]", or unpack the file'
         raise RecordsError(name, "Zstandard files need pyarrow", hint) from None
     stream: BinaryIO = pa.CompressedInputStream(pa.BufferReader(content), "zstd")
     return stream

@@ -93,8 +93,10 @@ def block_lines(block: str | Names | Excerpts, columns: int, most: int | None) -
 
 def _excerpt_lines(block: Excerpts, columns: int, most: int | None) -> Iterator[str]:
     yield f"{block.title}: {len(block.entries)}" if block.are_counted else f"{block.title}:"
-    for excerpt in block.entries[:most]:
-        start = f"  {excerpt.label:>3}  {excerpt.name}  "
+    entries = block.entries[:most]
+    width = max((3, *(len(excerpt.label) for excerpt in entries)))
+    for excerpt in entries:
+        start = f"  {excerpt.label:>{width}}  {excerpt.name}  "
         text = excerpt.text
         yield quoted(start, text, columns) if block.are_quoted else f"{start}{text}"
     if block.are_counted:

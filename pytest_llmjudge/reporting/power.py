@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.data.comparison import NOT_WORSE
+from pytest_llmjudge.errors import count_of
 from pytest_llmjudge.stats.basics import signed
 from pytest_llmjudge.stats.groups import in_groups
 from pytest_llmjudge.values import MOST_POWER
@@ -32,7 +33,7 @@ def power_lines(
     """
     noun, unit = measure.noun, measure.unit
     if reach.spread is None or reach.needed is None:
-        number = f"{reach.records} scores{in_groups(reach.groups)}"
+        number = f"{count_of(reach.records, 'score')}{in_groups(reach.groups)}"
         if reach.spread is None or reach.groups is not None:
             yield f"{name}: nothing is known of its spread, with {number}"
         else:
@@ -58,7 +59,12 @@ def power_lines(
             f"{100 * power:g} % of all releases that have it, with at most "
             f"{_percent(rule.alpha)} % false alarms{several}"
         )
-        yield f"  its {there} show {measure.drop}s of {least} {unit} or more"
+        shown = (
+            f"show {measure.drop}s of {least} {unit} or more"
+            if least
+            else f"cannot show any {measure.drop}"
+        )
+        yield f"  its {there} {shown}"
     if reach.pairs:
         yield (
             f"  measured: the differences of {reach.pairs} pairs have a standard deviation of "

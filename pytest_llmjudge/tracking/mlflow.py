@@ -149,7 +149,7 @@ def open_experiment(name: str) -> Experiment:
             import mlflow  # noqa: F401  # a thread that fails would say less
         except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever its own imports raise
             problem = f"MLflow cannot be imported ({one_line(str(error), 100)})"
-            hint = "pip install pytest-llmjudge[mlflow]"
+            hint = 'pip install "pytest-llmjudge[mlflow]"'
             raise SettingsError(_WHERE, problem, hint) from None
         found: list[Experiment | SettingsError] = []
         # MLflow has no bound for the time in which a database answers.

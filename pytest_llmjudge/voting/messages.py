@@ -68,7 +68,9 @@ def end_lines(
 ) -> Iterator[str]:
     """Yield the outcome for a terminal."""
     voted = f"{progress.answered} of {count_of(progress.total, 'ballot')} voted on"
-    yield f"{count_of(now, 'vote')} cast, {voted}; votes are in {one_line(path)}"
+    # Without a vote there may be no file.
+    where = f"; votes are in {one_line(path)}" if progress.answered else ""
+    yield f"{count_of(now, 'vote')} cast, {voted}{where}"
     for one in outcomes:
         yield one_line(f"{one.models[0]} against {one.models[1]}: {_rate(one)}", 600)
         if one.rate is not None:

@@ -159,7 +159,7 @@ def test_transformers_is_not_installed(suite: Project) -> None:
 
     assert error_of(result) == (
         f"{suite.path / 'candidate'}: it is a Hugging Face folder of a llama, which needs "
-        "transformers; pip install pytest-llmjudge[hf]"
+        'transformers; pip install "pytest-llmjudge[hf]"'
     )
 
 

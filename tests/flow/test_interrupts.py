@@ -157,17 +157,18 @@ def test_a_judge_that_dies_half_way(project: Project) -> None:
 @pytest.mark.parametrize(
     ("option", "line"),
     [
-        ("-x", "kept in the cache: 2 of 5 verdicts; without --maxfail the same command goes on*"),
+        ("-x", "kept in the cache: 2 of 5 verdicts; without -x the same command goes on from *"),
+        ("--maxfail=2", "kept in the cache: 3 of 5 verdicts; without --maxfail the same command *"),
         ("--llm-judge-cache=off", "not kept, because the cache is off: 2 of 5 verdicts"),
         (
             "--llm-judge-cache=refresh",
-            "kept in the cache: 2 of 5 verdicts; without --maxfail and --llm-judge-cache=refresh *",
+            "kept in the cache: 2 of 5 verdicts; without -x and --llm-judge-cache=refresh the *",
         ),
     ],
 )
 def test_a_run_that_stops_at_a_failure(project: Project, option: str, line: str) -> None:
     """It says which options keep the same command from going on."""
-    project.suite(records(5, wrong=[1]))
+    project.suite(records(5, wrong=[1, 2]))
 
     with FakeOllama(similarity) as server:
         result = project.run("-x", option, server=server.url)

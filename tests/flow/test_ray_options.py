@@ -18,8 +18,8 @@ GIVEN = 'responses="model_response", min_score=0'
 MISSING = "import sys\nsys.modules['ray'] = None\n"
 """A conftest of a machine on which Ray is not installed."""
 NO_RAY = (
-    "--llm-judge-ray: Ray cannot be imported (import of ray halted; None in sys.modules); install "
-    "pytest-llmjudge[ray]"
+    "--llm-judge-ray: Ray cannot be imported (import of ray halted; None in sys.modules); pip "
+    'install "pytest-llmjudge[ray]"'
 )
 
 

@@ -444,9 +444,33 @@ def test_power_takes_nothing_from_a_refused_comparison(
 
 
 @pytest.mark.parametrize(
+    ("scores", "there"),
+    [
+        ([0, 100], "2 scored records cannot show any drop"),
+        ([50, 52, 54, 56], "4 scored records cannot show any drop"),
+        ([50, 52, 54, 56, 58], "5 scored records show drops of 3.7 points or more"),
+    ],
+)
+def test_power_knows_the_least_p(
+    write: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+    scores: list[int],
+    there: str,
+) -> None:
+    """Fewer than five records cannot show any drop, as all of four fall by chance in one of 16."""
+    write("old.json", scores)
+
+    assert main(["power", "old.json", "--drop=90"]) == 0
+
+    first, second, _ = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{NAME}: 5 records show a drop of 90 points")
+    assert second == f"  its {there}"
+
+
+@pytest.mark.parametrize(
     ("scores", "message"),
     [
-        ([50], "nothing is known of its spread, with 1 scores"),
+        ([50], "nothing is known of its spread, with 1 score"),
         ([50, 50, 50], "nothing is known of its spread, all 3 scores are the same"),
         ([], "nothing is known of its spread, with 0 scores"),
     ],
@@ -544,7 +568,7 @@ def test_power_of_an_exam(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     output = capsys.readouterr().out
     assert "test_release.py::test_instructions: 388 records show a drop of 5 points" in output
     assert "test_release.py::test_mmlu: 916 questions show a drop of 5 points" in output
-    assert "  its 3 scored questions show drops of 87.4 points or more" in output
+    assert "  its 3 scored questions cannot show any drop\n" in output
 
 
 @pytest.mark.parametrize(

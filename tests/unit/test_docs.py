@@ -339,3 +339,41 @@ def test_what_else_a_user_reads_is_explained(shown: str, said: str) -> None:
 
     assert said in sources
     assert shown in (DOCS / "troubleshooting.md").read_text("utf-8")
+
+
+def test_the_map_has_every_room_and_only_modules_that_are_there() -> None:
+    """CONTRIBUTING.md names each folder of modules in a row of its own, and no module of old."""
+    text = (REPO / "CONTRIBUTING.md").read_text("utf-8")
+    modules = {path.name for path in PACKAGE.rglob("*.py")}
+    rooms = [path.parent.name for path in PACKAGE.glob("*/__init__.py")]
+    named = re.findall(r"`(\w+\.py)`", text[text.index("## The house") : text.index("## Style")])
+
+    assert rooms
+    assert [room for room in rooms if not re.search(rf"^\| .*`{room}/`", text, re.MULTILINE)] == []
+    assert named
+    assert set(named) - modules == set()
+
+
+@pytest.mark.parametrize(
+    "page", [REPO / "README.md", DOCS / "tutorial.md"], ids=lambda page: page.name
+)
+def test_every_extra_is_listed_where_installing_is_told(page: Path) -> None:
+    """A reader learns of extras before a page needs one."""
+    project = (REPO / "pyproject.toml").read_text("utf-8")
+    section = project.split("[project.optional-dependencies]\n")[1].split("\n\n")[0]
+    extras = re.findall(r"^(\w+) = ", section, re.MULTILINE)
+    listed = re.search(
+        r"[Ee]xtras(?: are)?:? ((?:`?\w+`?(?:,\s| and\s)?)+)", page.read_text("utf-8")
+    )
+
+    assert listed
+    assert sorted(re.findall(r"\w+", listed[1].replace(" and", ""))) == sorted(extras)
+
+
+def test_hints_to_install_can_be_typed_in_any_shell() -> None:
+    """In zsh brackets without quotes are a pattern, and nothing is installed."""
+    sources = [path.read_text("utf-8") for path in PACKAGE.rglob("*.py")]
+    extras = [match for text in sources for match in re.findall(r".{13}pytest-llmjudge\[", text)]
+
+    assert extras
+    assert [extra for extra in extras if not extra.startswith('pip install "')] == []

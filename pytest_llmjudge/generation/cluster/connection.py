@@ -62,7 +62,7 @@ def connect(
         import ray
     except ImportError as error:
         problem = f"Ray cannot be imported ({one_line(str(error))})"
-        raise SettingsError(OPTION, problem, "install pytest-llmjudge[ray]") from None
+        raise SettingsError(OPTION, problem, 'pip install "pytest-llmjudge[ray]"') from None
     if ray.is_initialized():
         problem = "this process is connected to Ray already, by ray.init of its own"
         raise SettingsError(OPTION, problem, "leave that out, or this option")

@@ -271,7 +271,7 @@ def describe_folder(folder: Path) -> FolderInfo:
     _check_not_empty(folder, tensors or {})
     if find_spec("transformers") is None:
         problem = f"it is {what}, which needs transformers"
-        raise CheckpointError(str(folder), problem, "pip install pytest-llmjudge[hf]")
+        raise CheckpointError(str(folder), problem, 'pip install "pytest-llmjudge[hf]"')
     files = (*beside, *dict.fromkeys((weights, *parts)))
     parameters = None if tensors is None else _count(tensors, config)
     is_safe = SUFFIX in weights.name

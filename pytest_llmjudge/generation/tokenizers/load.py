@@ -77,5 +77,5 @@ def _read(file: Path, content: bytes, roles: Roles, rows: int) -> Tokenizer:
     except ModuleNotFoundError as error:
         problem = f"it needs the package {error.name}"
         raise CheckpointError(
-            str(file), problem, "pip install pytest-llmjudge[tokenizers]"
+            str(file), problem, 'pip install "pytest-llmjudge[tokenizers]"'
         ) from None

@@ -72,7 +72,7 @@ def test_it_ends_with_a_summary(path: Path, number: signal.Signals) -> None:
         f"label at {server.address} and end with Ctrl-C",
     ]
     assert (status, problem) == (0, "")
-    assert lines == ["0 labels written, 0 of 3 responses labelled; labels are in labels.jsonl"]
+    assert lines == ["0 labels written, 0 of 3 responses labelled"]
     assert not path.exists()
 
 

@@ -401,7 +401,7 @@ def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """The message says how to install it."""
     monkeypatch.setitem(sys.modules, "pyarrow", None)
 
-    install = 'install it with "pip install pytest-llmjudge[parquet]"'
+    install = 'install it with pip install "pytest-llmjudge[parquet]"'
     assert refusal(write(tmp_path, "data.parquet", b"PAR1")) == (
         f"data.parquet: Parquet files need pyarrow; {install}"
     )

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
+from pytest_llmjudge.data.summary import Excerpt, Excerpts
+from pytest_llmjudge.reporting.blocks import block_lines
 from pytest_llmjudge.reporting.terminal import short_lines, summary_lines
 from tests.support.results import compared, exam, gate, pair, pairs, run, scored, subject, suite
 
@@ -221,3 +223,16 @@ def test_no_line_is_wider_than_the_terminal(
         hang = len(text) - len(text.lstrip()) + 2
         longest = max(map(wcswidth, text.split()), default=0)
         assert wcswidth(text) <= columns or longest + hang > columns, text
+
+
+def test_figures_of_excerpts_stand_below_each_other() -> None:
+    """However many digits the first one has, those of scores have room for three."""
+    losses = Excerpts("highest", (Excerpt("11.148", "a", "x"), Excerpt("8.898", "b", "y")))
+    scores = Excerpts("lowest", (Excerpt("8", "a", "x"), Excerpt("91", "b", "y")))
+
+    assert list(block_lines(losses, 80, None)) == [
+        "highest: 2",
+        '  11.148  a  "x"',
+        '   8.898  b  "y"',
+    ]
+    assert list(block_lines(scores, 80, None))[1:] == ['    8  a  "x"', '   91  b  "y"']

@@ -53,7 +53,7 @@ def test_it_ends_with_a_summary(tmp_path: Path, number: signal.Signals) -> None:
     assert server.lines == ["2 ballots for ann", f"vote at {server.address} and end with Ctrl-C"]
     assert (status, problem) == (0, "")
     assert lines == [
-        "0 votes cast, 0 of 2 ballots voted on; votes are in votes.jsonl",
+        "0 votes cast, 0 of 2 ballots voted on",
         "old-pony.pth against new-zebra.pth: no vote yet",
     ]
     assert not (tmp_path / "votes.jsonl").exists()

@@ -450,7 +450,7 @@ def test_a_package_that_is_not_installed(
     )
 
     assert error_of(tmp_path) == (
-        f"…/{name}: it needs the package {package}; pip install pytest-llmjudge[tokenizers]"
+        f'…/{name}: it needs the package {package}; pip install "pytest-llmjudge[tokenizers]"'
     )
 
 
