@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 COUNT = 60
 ARGUMENTS = 'responses="model_response", min_average=50'
 REPORT = "--llm-judge-report=results.json"
-OPTIONS = (REPORT, "--llm-judge-timeout=1.5", "-n", "2")
+OPTIONS = (REPORT, "-n", "2")
 
 
 class Chaos:
@@ -109,7 +109,9 @@ def test_chaos(project: Project) -> None:
 
     chaos = Chaos()
     with chaos.server:
-        result = project.run("--cache-clear", *OPTIONS, server=chaos.server.url)
+        result = project.run(
+            "--cache-clear", "--llm-judge-timeout=1.5", *OPTIONS, server=chaos.server.url
+        )
         chaos.stop()
 
     result.assert_outcomes(passed=COUNT + 1)

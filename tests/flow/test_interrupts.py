@@ -30,7 +30,7 @@ class Waiting:
     fingerprint = "waiting-1"
 
     def generate(self, prompts, *, max_new_tokens):
-        end = time.monotonic() + 60
+        end = time.monotonic() + 300
         with open("generated.log", "a+") as log:
             log.seek(0)
             while len(log.readlines()) >= 10 and not Path("go").exists():
@@ -73,11 +73,11 @@ def stop_when(
         text=True,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not when() and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.02)
     os.killpg(process.pid, number)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=300)
     return process.returncode, output
 
 

@@ -820,7 +820,13 @@ class TestLoad:
     def test_the_limit_is_used_and_kept(self) -> None:
         """At each server by itself."""
         prompts = [str(number) for number in range(40)]
-        with FakeOllama(pausing) as one, FakeOllama(pausing) as two:
+
+        def with_others(request: ChatRequest) -> Reply:
+            assert one.wait_until_busy(3)
+            assert two.wait_until_busy(3)
+            return pausing(request)
+
+        with FakeOllama(with_others) as one, FakeOllama(with_others) as two:
             assert texts(served(one, two, concurrency="3"), prompts) == dict(enumerate(prompts))
 
         assert (one.max_in_flight, two.max_in_flight) == (3, 3)
@@ -843,16 +849,17 @@ class TestLoad:
 
     def test_who_stops_early_stops_the_requests(self, server: FakeOllama) -> None:
         """What has not begun is not sent."""
+        go_on = threading.Event()
+        server.reply = lambda request: Answer("") if request.number == 1 else Hang(go_on)
         stream = served(server, concurrency="2").stream(["a"] * 100, max_new_tokens=4)
         next(stream)
 
         stream.close()  # type: ignore[attr-defined]
 
+        go_on.set()
         assert server.wait_until_idle()
-        time.sleep(0.1)
-        asked = len(server.chats)
         time.sleep(0.2)
-        assert len(server.chats) == asked < 100
+        assert len(server.chats) <= 3
 
     def test_no_thread_keeps_a_process_alive(self, server: FakeOllama) -> None:
         """Whoever gives up a server that hangs is gone at once, and torch was never imported."""
@@ -874,10 +881,10 @@ class TestLoad:
         with subprocess.Popen(
             [sys.executable, "-c", code, server.url], stdout=subprocess.PIPE, text=True
         ) as process:
-            assert server.wait_for_chats(1, timeout=30)
+            assert server.wait_for_chats(1)
             process.send_signal(signal.SIGINT)
 
-            assert process.communicate(timeout=30)[0] == "False\n"
+            assert process.communicate(timeout=300)[0] == "False\n"
         assert process.returncode == 0
 
 

