@@ -39,13 +39,15 @@ class Turns:
 def batcher(
     answer: Callable[[Sequence[int]], Answers], turns: Turns, *, most: int = 8
 ) -> Batcher[int, int]:
-    return Batcher(answer, turns, most=lambda: most, linger=0.05)
+    return Batcher(answer, turns, most=lambda: most, linger=60)
 
 
 def ask_all(asked: Batcher[int, int], count: int) -> list[int | Exception]:
     """Ask about the first numbers, each in a thread of its own."""
+    together = threading.Barrier(count)
 
     def ask(number: int) -> int | Exception:
+        together.wait()
         try:
             return asked.ask(number)
         except Exception as error:  # noqa: BLE001
