@@ -163,7 +163,8 @@ class Handler(BaseHTTPRequestHandler):
             given = self.headers.get("Authorization", "no key")
             self._openai_error(401, f"Incorrect API key provided: {given}", "invalid_api_key")
         elif self.path == "/v1/models":
-            now = int(time.time())
+            # A server whose times are those of its replies has another one each time.
+            now = int(time.time()) + len(fake.requests)
             data = [
                 {"id": name, "object": "model", "created": now, "owned_by": fake.owner}
                 for name in fake.models

@@ -842,7 +842,12 @@ class TestLoad:
     def test_a_server_that_dies_is_left_out(self) -> None:
         """The others go on within their limit, and that is noted once."""
         notes: list[str] = []
-        with FakeOllama(pausing) as one, FakeOllama(pausing) as two:
+
+        def with_another(request: ChatRequest) -> Reply:
+            assert one.wait_until_busy(2)
+            return pausing(request)
+
+        with FakeOllama(with_another) as one, FakeOllama(pausing) as two:
             options = {"checkpoint_url": f"{one.url} {two.url}", "concurrency": "2"}
             model = make_model("ollama:llama3", settings(options), note=notes.append)
             assert model.fingerprint
