@@ -71,6 +71,8 @@ class Server(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    # Beyond it the system has clients wait a second; the default is 5.
+    request_queue_size = 128
 
     def __init__(self, fake: FakeOllama, port: int) -> None:
         self.fake = fake
