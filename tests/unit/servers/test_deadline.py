@@ -99,7 +99,7 @@ def test_slow_drip_within_the_deadline_is_a_reply(server: FakeOllama) -> None:
     """A reply that comes in pieces but in time is read to its end."""
     server.reply = lambda _: Drip(0.001, sized=False)
 
-    assert connect(server).chat("Score this.").content == "85"
+    assert connect(server, timeout=60).chat("Score this.").content == "85"
 
 
 @pytest.mark.parametrize("reply", [Hang(threading.Event()), Drip(0.05, head=True)])
