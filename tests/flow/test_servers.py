@@ -79,11 +79,7 @@ def test_concurrency_while_generating(project: Project, mode: tuple[str, ...]) -
     project.write("conftest.py", MODEL.format(answer="'The number 1 in words.'"))
     project.suite(records(24), "min_average=20")
 
-    def with_another(request: ChatRequest) -> Reply:
-        assert server.wait_until_busy(2)
-        return slow(request)
-
-    with FakeOllama(with_another) as server:
+    with FakeOllama(slow) as server:
         result = project.run(
             "--llm-judge-concurrency=3", "--llm-judge-batch-size=4", *mode, server=server.url
         )
