@@ -260,14 +260,14 @@ def test_whoever_waits_for_actors_that_are_ended_is_told(
         until(lambda: "6.0/6.0 CPU" in small.status())
         pool.close()
         with pytest.raises(CheckpointError, match=ended):
-            running.result(30)
+            running.result(240)
         with pytest.raises(CheckpointError, match=ended):
             next(pool.run(job("sleep", [1], seconds=0)))
         loading = thread.submit(cluster.pool, MakeSleeper(loading=tmp_path / "loading"), {})
         until((tmp_path / "loading").exists)
         cluster.close()
         with pytest.raises(CheckpointError, match=ended):
-            loading.result(30)
+            loading.result(240)
 
 
 def test_a_job_that_is_broken_off_leaves_the_actors_idle(cluster: Cluster) -> None:

@@ -41,11 +41,11 @@ def test_it_is_kept_with_the_verdict(project: Project, dist: tuple[str, ...]) ->
         second = project.run(REPORT, *dist, server=server.url)
         assert len(server.chats) == 3
 
-    assert all(0.06 <= record["seconds"] < 5 for record in before)
+    assert all(0.06 <= record["seconds"] < 60 for record in before)
     assert sum(record["tokens"] for record in before) == 3 * 103 + 6
     assert saved(project) == before
     for result in (first, second):
-        result.stdout.fnmatch_lines(["judge: 0.? s and 105 tokens a record"])
+        result.stdout.fnmatch_lines(["judge: ?.? s and 105 tokens a record"])
 
 
 def test_it_stands_in_every_report(project: Project) -> None:
@@ -100,7 +100,7 @@ def test_a_judge_of_the_users_own(
     project.run(REPORT)
 
     (record,) = saved(project)
-    assert seconds <= record["seconds"] < seconds + 2
+    assert seconds <= record["seconds"] < 60
     assert record.get("tokens") == tokens
 
 

@@ -45,7 +45,7 @@ import pytest
 def pytest_collection(session):
     # What this process collects and plans comes after another one has planned.
     if os.environ.get("PYTEST_XDIST_WORKER") == "gw1":
-        until = time.monotonic() + 60
+        until = time.monotonic() + 300
         while not os.path.exists("planned") and time.monotonic() < until:
             time.sleep(0.02)
         {action}
@@ -128,7 +128,7 @@ def test_a_checkpoint_replaced_after_the_header(two: Project) -> None:
             f"    {action}\n    Path('shown').touch()\n"
             "@pytest.hookimpl(tryfirst=True)\n"
             "def pytest_collectstart(collector):\n"
-            "    until = time.monotonic() + 60\n"
+            "    until = time.monotonic() + 300\n"
             "    while not os.path.exists('shown') and time.monotonic() < until:\n"
             "        time.sleep(0.02)\n"
         ),

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -14,40 +15,48 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.fake_ollama import ChatRequest, Failure, FakeOllama, Reply, similarity
+from tests.support.fake_ollama import ChatRequest, Failure, FakeOllama, Hang, Reply, similarity
 from tests.support.project import Project, records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SLOW_MODEL = """
+WAITING_MODEL = """
 import time
+from pathlib import Path
 import pytest
 
-class Slow:
-    fingerprint = "slow-1"
+class Waiting:
+    fingerprint = "waiting-1"
 
     def generate(self, prompts, *, max_new_tokens):
-        time.sleep(0.3)
-        with open("generated.log", "a") as log:
+        end = time.monotonic() + 300
+        with open("generated.log", "a+") as log:
+            log.seek(0)
+            while len(log.readlines()) >= 10 and not Path("go").exists():
+                Path("waits").touch()
+                time.sleep(0.02)
+                assert time.monotonic() < end
+                log.seek(0)
             log.writelines(prompt.split("Say ")[1].split(" ")[0] + "\\n" for prompt in prompts)
         return ["The number in words." for prompt in prompts]
 
 @pytest.fixture(scope="session")
 def llm_model():
-    return Slow()
+    return Waiting()
 """
+"""A model that, once it has made ten responses, waits for a file before it makes others."""
 
 
-def slow(request: ChatRequest) -> Reply:
-    time.sleep(0.02)
-    return similarity(request)
+def twenty(request: ChatRequest) -> Reply:
+    """Answer twenty requests, and leave the others waiting."""
+    return similarity(request) if request.number <= 20 else Hang(threading.Event())
 
 
 @pytest.fixture
 def suite(project: Project) -> Project:
-    """Sixty records whose responses are made two by two, slowly."""
-    project.write("conftest.py", SLOW_MODEL)
+    """Sixty records whose responses are made two by two."""
+    project.write("conftest.py", WAITING_MODEL)
     project.suite(records(60), "min_score=20")
     return project
 
@@ -64,11 +73,11 @@ def stop_when(
         text=True,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not when() and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.02)
     os.killpg(process.pid, number)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=300)
     return process.returncode, output
 
 
@@ -89,51 +98,46 @@ def kept(output: str, *kinds: str) -> list[int]:
 @pytest.mark.slow
 def test_ctrl_c_while_generating(suite: Project, mode: tuple[str, ...]) -> None:
     """The run ends with status 2, writes its results, and nothing made is made again."""
-    with FakeOllama(slow) as server:
+    with FakeOllama() as server:
         arguments = ["--llm-judge-batch-size=2", "--llm-judge-report=results.json", *mode]
         command = suite.command(*arguments, server=server.url)
-        status, output = stop_when(
-            suite, command, lambda: len(generated(suite.path)) >= 6, signal.SIGINT
-        )
+        status, output = stop_when(suite, command, (suite.path / "waits").exists, signal.SIGINT)
         made = generated(suite.path)
         assert status == pytest.ExitCode.INTERRUPTED, output
         assert "INTERNALERROR" not in output
-        assert 6 <= len(made) < 60
+        assert len(made) == 10
         (partial,) = suite.results()["suites"]
         assert (partial["total"], partial["outcome"]) == (60, "incomplete")
         responses, _ = kept(output, "responses", "verdicts")
-        # With workers a batch that is just made may not have been counted yet.
-        assert len(made) - 4 <= responses <= len(made) + 2
+        assert responses == 10
 
+        suite.write("go", "")
         suite.run(*arguments, server=server.url).assert_outcomes(passed=61)
 
     again = Counter(generated(suite.path))
-    assert len(again) == 60
-    # The batch that was being made when the signal came had nowhere to go.
-    assert sum(again.values()) <= 62
+    assert len(again) == again.total() == 60
 
 
 def test_ctrl_c_while_judging(project: Project, mode: tuple[str, ...]) -> None:
     """Verdicts had before the signal are in the results file and are not asked for again."""
     project.suite(records(60))
     arguments = ["--llm-judge-report=results.json", *mode]
-    with FakeOllama(slow) as server:
+    with FakeOllama(twenty) as server:
         command = project.command(*arguments, server=server.url)
-        status, output = stop_when(project, command, lambda: len(server.chats) >= 20, signal.SIGINT)
+        status, output = stop_when(project, command, lambda: len(server.chats) > 20, signal.SIGINT)
         assert server.wait_until_idle()
-        first = len(server.chats)
+        server.reply = similarity
 
         assert status == pytest.ExitCode.INTERRUPTED, output
         assert "INTERNALERROR" not in output
         (partial,) = project.results()["suites"]
         assert partial["outcome"] == "incomplete"
-        assert 10 <= partial["scored"] < 60
-        (verdicts,) = kept(output, "verdicts")
-        assert partial["scored"] <= verdicts <= first
+        assert partial["scored"] == 20
+        assert kept(output, "verdicts") == [20]
         project.run(*arguments, server=server.url).assert_outcomes(passed=61)
 
-        assert first < 60
-        assert 60 <= len(server.chats) <= 62
+        # The one that nobody waited for any more was sent again.
+        assert len(server.chats) == 61
     assert project.results()["suites"][0]["outcome"] == "passed"
 
 
@@ -215,31 +219,32 @@ def test_tests_in_the_background_of_a_shell() -> None:
 
 def test_kill_while_generating(suite: Project, mode: tuple[str, ...]) -> None:
     """The lock of a killed process is free, and its rows are there."""
-    with FakeOllama(slow) as server:
+    with FakeOllama() as server:
         arguments = ["--llm-judge-batch-size=2", *mode]
         command = suite.command(*arguments, server=server.url)
-        stop_when(suite, command, lambda: len(generated(suite.path)) >= 10, signal.SIGKILL)
-        made = set(generated(suite.path))
+        stop_when(suite, command, (suite.path / "waits").exists, signal.SIGKILL)
+        assert len(generated(suite.path)) == 10
 
+        suite.write("go", "")
         suite.run(*arguments, server=server.url).assert_outcomes(passed=61)
 
     counts = Counter(generated(suite.path))
-    assert len(counts) == 60
-    assert sum(count > 1 for count in counts.values()) <= 2
-    assert made < set(counts)
+    assert len(counts) == counts.total() == 60
 
 
 def test_responses_are_judged_while_others_are_generated(suite: Project) -> None:
     """The judge does not wait for the last response: its first request comes before that."""
-    with FakeOllama(slow) as server:
+
+    def lets_go(request: ChatRequest) -> Reply:
+        suite.write("go", "")
+        return similarity(request)
+
+    with FakeOllama(lets_go) as server:
         suite.run("--llm-judge-batch-size=2", server=server.url).assert_outcomes(passed=61)
 
-        first = server.requests[2].started
-        chats = [seen for seen in server.requests if seen.path == "/api/chat"]
-
-    assert len(chats) == 60
-    # Thirty batches of 0.3 s: without the overlap no request would come in the first 9 s.
-    assert chats[0].started - first < 5
+        assert len(server.chats) == 60
+    # What was made by then was asked about, or it would have waited for ever.
+    assert (suite.path / "waits").exists()
 
 
 INTERRUPTS = """

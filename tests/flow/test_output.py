@@ -209,7 +209,8 @@ def test_progress_is_live_on_a_terminal(project: Project, mode: tuple[str, ...])
     lines = re.findall(r"\x1b\[2K(llm-judge: [^\x1b]*)\x1b\[1A", written)
     assert any(
         re.fullmatch(
-            r"llm-judge: \d+/20 responses \(\d+\.\d/s, \d+ s left\), \d+/20 verdicts.*", line
+            r"llm-judge: \d+/20 responses \(\d+\.\d/(s|min), (\d+ min )?\d+ s left\), \d+/20 verdicts.*",
+            line,
         )
         for line in lines
     ), lines
@@ -222,7 +223,8 @@ def test_progress_is_live_on_a_terminal(project: Project, mode: tuple[str, ...])
 QUICK = """
 from pytest_llmjudge.plugin import progress
 
-progress.PLAIN_SECONDS = 0.5
+progress.LIVE_SECONDS = 0.05
+progress.PLAIN_SECONDS = 0.2
 """
 """A conftest that has a plain line of progress more often."""
 
@@ -235,7 +237,9 @@ def test_progress_is_a_plain_line_in_a_log(project: Project) -> None:
         result = project.run_subprocess(server=server.url)
 
     result.assert_outcomes(passed=21)
-    result.stdout.re_match_lines([r"llm-judge: \d+/20 verdicts \(\d+\.\d/s, \d+ s left\)"])
+    result.stdout.re_match_lines(
+        [r"llm-judge: \d+/20 verdicts \(\d+\.\d/(s|min), (\d+ min )?\d+ s left\)"]
+    )
     assert "\x1b" not in result.stdout.str()
 
 

@@ -160,9 +160,14 @@ def test_concurrency(project: Project, mode: tuple[str, ...]) -> None:
     """The limit holds at each server, and both share the work."""
     project.suite(records(40), GATE)
 
+    def with_another(request: ChatRequest) -> Reply:
+        assert one.wait_until_busy(2)
+        assert two.wait_until_busy(2)
+        return answer(request)
+
     with (
-        FakeOllama(answer, models={"mine:latest": DIGEST}) as one,
-        FakeOllama(answer, models={"mine:latest": DIGEST}) as two,
+        FakeOllama(with_another, models={"mine:latest": DIGEST}) as one,
+        FakeOllama(with_another, models={"mine:latest": DIGEST}) as two,
     ):
         result = project.run(*at(one, two), "--llm-judge-concurrency=3", *mode)
 

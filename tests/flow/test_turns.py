@@ -6,7 +6,7 @@ import json
 import re
 import signal
 import subprocess
-import time
+import threading
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from pytest_llmjudge.kinds import all_kinds
 from pytest_llmjudge.storage.results_reader import read_results
 from pytest_llmjudge.storage.saved_responses import answers_of
 from pytest_llmjudge.voting.ballots import Source, make_ballots
-from tests.support.fake_ollama import DIGEST, Answer, ChatRequest, Failure, FakeOllama, Reply
+from tests.support.fake_ollama import DIGEST, Answer, ChatRequest, Failure, FakeOllama, Hang, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -389,22 +389,22 @@ def test_alike_first_questions_are_asked_once(project: Project, model: FakeOllam
 def test_a_run_that_was_killed_goes_on(project: Project, mode: tuple[str, ...]) -> None:
     """Answers that were there are not asked for again."""
 
-    def slow(request: ChatRequest) -> Reply:
-        time.sleep(0.05)
-        return answer(request)
+    def eight(request: ChatRequest) -> Reply:
+        return answer(request) if request.number <= 8 else Hang(threading.Event())
 
     project.suite(bench(6), CHAT)
-    with FakeOllama(slow, models={"mine:latest": DIGEST}) as model:
+    with FakeOllama(eight, models={"mine:latest": DIGEST}) as model:
         process = subprocess.Popen(
             project.command(*at(model), *mode),
             cwd=project.path,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
-        assert model.wait_for_chats(9, timeout=60)
+        assert model.wait_for_chats(9)
         process.send_signal(signal.SIGINT)
-        process.wait(60)
+        process.wait(300)
         assert model.wait_until_idle()
+        model.reply = answer
 
         project.run(*at(model), *mode).assert_outcomes(passed=7)
 

@@ -97,7 +97,7 @@ class PageProcess:
     def end(self, number: signal.Signals) -> tuple[int, list[str], str]:
         """Send a signal; return the status, the lines after the address, and standard error."""
         os.kill(self._number, number)
-        out, problem = self._process.communicate(timeout=60)
+        out, problem = self._process.communicate(timeout=300)
         # It comes as a byte, where the process was forked.
         status = (self._process.returncode + 128) % 256 - 128
         return status, out.splitlines(), problem

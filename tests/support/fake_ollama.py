@@ -88,6 +88,8 @@ OPENAI_TEMPERATURE: Mapping[str, object] = {
 }
 """The error that OpenAI's reasoning models have for a request with temperature 0."""
 
+# Only what never comes is waited for so long: a busy machine has stopped a thread for seconds.
+_PATIENCE = 60.0
 _DATE = "2026-11-23T03:22:05.331896124Z"
 
 
@@ -187,19 +189,24 @@ class FakeOllama:
         """The JSON bodies of the requests for a text so far, those refused included."""
         return [seen.json() for seen in self.requests if seen.path in CHAT_PATHS and seen.body]
 
-    def wait_until_idle(self, timeout: float = 5.0) -> bool:
+    def wait_until_idle(self, timeout: float = _PATIENCE) -> bool:
         """Wait until no chat request is under way; false when one still is after ``timeout`` s."""
         with self._changed:
             return self._changed.wait_for(lambda: self._in_flight == 0, timeout)
 
-    def wait_for_chats(self, count: int, timeout: float = 5.0) -> bool:
+    def wait_for_chats(self, count: int, timeout: float = _PATIENCE) -> bool:
         """Wait until ``count`` chat requests have arrived; false when they have not in time."""
         with self._changed:
             return self._changed.wait_for(
                 lambda: sum(seen.path in CHAT_PATHS for seen in self._requests) >= count, timeout
             )
 
-    def wait_until_alone(self, timeout: float = 5.0) -> bool:
+    def wait_until_busy(self, count: int) -> bool:
+        """Wait until ``count`` chat requests were once under way; false when they never are."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.max_in_flight >= count, _PATIENCE)
+
+    def wait_until_alone(self, timeout: float = _PATIENCE) -> bool:
         """Wait until nobody keeps a connection; false when somebody still does after that time."""
         end = time.monotonic() + timeout
         while self.connections and time.monotonic() < end:

@@ -1,7 +1,8 @@
 """Changes good files at random and reads them: each is read, or refused in one line.
 
-``python -m tests.support.fuzz SECONDS SEED`` does so for some time, within two gibibytes of memory
-beyond what the process takes at its start, and prints a line for each file that did neither.
+``python -m tests.support.fuzz SECONDS SEED`` does so for some time of the processor, within two
+gibibytes of memory beyond what the process takes at its start, and prints a line for each file
+that did neither.
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ def limit_memory() -> None:
 
 
 def fuzz(seconds: float, seed: int, folder: Path) -> tuple[Counter[str], list[str]]:
-    """Read changed files for some time.
+    """Read changed files for so many seconds of the processor.
 
     Returns:
         How many of each kind were read and refused, and what was neither.
@@ -132,8 +133,8 @@ def fuzz(seconds: float, seed: int, folder: Path) -> tuple[Counter[str], list[st
     numbers = random.Random(seed)  # noqa: S311
     kinds, counts = _kinds(folder), Counter[str]()
     findings: list[str] = []
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    end = time.process_time() + seconds
+    while time.process_time() < end:
         name = numbers.choice(list(kinds))
         make, read = kinds[name]
         place = folder / name

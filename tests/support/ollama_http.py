@@ -71,6 +71,8 @@ class Server(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    # Beyond it the system has clients wait a second; the default is 5.
+    request_queue_size = 128
 
     def __init__(self, fake: FakeOllama, port: int) -> None:
         self.fake = fake
@@ -163,7 +165,8 @@ class Handler(BaseHTTPRequestHandler):
             given = self.headers.get("Authorization", "no key")
             self._openai_error(401, f"Incorrect API key provided: {given}", "invalid_api_key")
         elif self.path == "/v1/models":
-            now = int(time.time())
+            # A server whose times are those of its replies has another one each time.
+            now = int(time.time()) + len(fake.requests)
             data = [
                 {"id": name, "object": "model", "created": now, "owned_by": fake.owner}
                 for name in fake.models

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -146,6 +148,12 @@ class Project:
         if server is None:
             return [*always, "--llm-judge-model=embedded"]
         return [*always, f"--llm-judge-url={server}", "--llm-judge-timeout=20"]
+
+    def kept(self) -> int:
+        """Count the verdicts in the store."""
+        path = next((self.path / ".pytest_cache").rglob("store.sqlite"))
+        with closing(sqlite3.connect(path)) as connection:
+            return int(connection.execute("SELECT COUNT(*) FROM verdicts").fetchone()[0])
 
     def results(self, name: str = "results.json") -> dict[str, Any]:
         """Read a results file, which follows its schema and can be read back as results.

@@ -251,9 +251,9 @@ def test_no_single_code_fence(text: str) -> None:
 def test_a_fence_that_is_long_costs_no_time() -> None:
     """A reply of a megabyte is read once."""
     for piece in (" ", "\n", "\n```", "`"):
-        begin = time.perf_counter()
+        begin = time.process_time()
         assert parse_schema_reply("```json\n" + piece * 1_000_000 + "x") is None
-        assert time.perf_counter() - begin < 5
+        assert time.process_time() - begin < 5
 
 
 @given(st.text('`json {}\n"score:85~', max_size=40))

@@ -778,12 +778,18 @@ class TestFailures:
     @pytest.mark.parametrize(("threads", "asked"), [(1, 10), (4, 20)])
     def test_failures_in_a_row_end_it(self, server: FakeOllama, threads: int, asked: int) -> None:
         """A server that answers nothing is not asked a thousand times."""
-        server.reply = lambda _: Failure(500, "no")
+
+        def reply(request: ChatRequest) -> Reply:
+            # Whoever counts the failures may be behind.
+            time.sleep(0 if request.number <= asked else 0.5)
+            return Failure(500, "no")
+
+        server.reply = reply
 
         with pytest.raises(CheckpointError):
             texts(served(server, concurrency=str(threads)), ["a"] * 100)
 
-        assert threads < len(server.chats) <= asked
+        assert threads < len(server.chats) <= asked + threads
 
     @pytest.mark.slow
     def test_a_server_that_dies(self, server: FakeOllama) -> None:
@@ -820,7 +826,13 @@ class TestLoad:
     def test_the_limit_is_used_and_kept(self) -> None:
         """At each server by itself."""
         prompts = [str(number) for number in range(40)]
-        with FakeOllama(pausing) as one, FakeOllama(pausing) as two:
+
+        def with_others(request: ChatRequest) -> Reply:
+            assert one.wait_until_busy(3)
+            assert two.wait_until_busy(3)
+            return pausing(request)
+
+        with FakeOllama(with_others) as one, FakeOllama(with_others) as two:
             assert texts(served(one, two, concurrency="3"), prompts) == dict(enumerate(prompts))
 
         assert (one.max_in_flight, two.max_in_flight) == (3, 3)
@@ -830,7 +842,12 @@ class TestLoad:
     def test_a_server_that_dies_is_left_out(self) -> None:
         """The others go on within their limit, and that is noted once."""
         notes: list[str] = []
-        with FakeOllama(pausing) as one, FakeOllama(pausing) as two:
+
+        def with_another(request: ChatRequest) -> Reply:
+            assert one.wait_until_busy(2)
+            return pausing(request)
+
+        with FakeOllama(with_another) as one, FakeOllama(pausing) as two:
             options = {"checkpoint_url": f"{one.url} {two.url}", "concurrency": "2"}
             model = make_model("ollama:llama3", settings(options), note=notes.append)
             assert model.fingerprint
@@ -843,16 +860,17 @@ class TestLoad:
 
     def test_who_stops_early_stops_the_requests(self, server: FakeOllama) -> None:
         """What has not begun is not sent."""
+        go_on = threading.Event()
+        server.reply = lambda request: Answer("") if request.number == 1 else Hang(go_on)
         stream = served(server, concurrency="2").stream(["a"] * 100, max_new_tokens=4)
         next(stream)
 
         stream.close()  # type: ignore[attr-defined]
 
+        go_on.set()
         assert server.wait_until_idle()
-        time.sleep(0.1)
-        asked = len(server.chats)
         time.sleep(0.2)
-        assert len(server.chats) == asked < 100
+        assert len(server.chats) <= 3
 
     def test_no_thread_keeps_a_process_alive(self, server: FakeOllama) -> None:
         """Whoever gives up a server that hangs is gone at once, and torch was never imported."""
@@ -874,10 +892,10 @@ class TestLoad:
         with subprocess.Popen(
             [sys.executable, "-c", code, server.url], stdout=subprocess.PIPE, text=True
         ) as process:
-            assert server.wait_for_chats(1, timeout=30)
+            assert server.wait_for_chats(1)
             process.send_signal(signal.SIGINT)
 
-            assert process.communicate(timeout=30)[0] == "False\n"
+            assert process.communicate(timeout=300)[0] == "False\n"
         assert process.returncode == 0
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.support.ballots import PageProcess
 
-PATIENCE = 30
+PATIENCE = 300
 ARGUMENTS = ["label", "a.json", "--labeler", "ann"]
 DRAWN = "test_a.py::test_a: 3 of 3 records drawn by the seed 123"
 EDITED = (

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.labelling.sample import Sample
 
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(1)>&amp;"
-PATIENCE = 30
+PATIENCE = 300
 ELSEWHERE = "This request comes from another page. Nothing was written."
 
 

@@ -18,7 +18,7 @@ def test_a_signal_that_another_thread_gets(number: signal.Signals) -> None:
 
     def send() -> None:
         signal.pthread_kill(threading.get_ident(), number)
-        is_ended.wait(10)
+        is_ended.wait(60)
 
     sending = threading.Thread(target=send)
     with until_signalled() as wait:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -38,13 +39,15 @@ class Turns:
 def batcher(
     answer: Callable[[Sequence[int]], Answers], turns: Turns, *, most: int = 8
 ) -> Batcher[int, int]:
-    return Batcher(answer, turns, most=lambda: most, linger=0.05)
+    return Batcher(answer, turns, most=lambda: most, linger=60)
 
 
 def ask_all(asked: Batcher[int, int], count: int) -> list[int | Exception]:
     """Ask about the first numbers, each in a thread of its own."""
+    together = threading.Barrier(count)
 
     def ask(number: int) -> int | Exception:
+        together.wait()
         try:
             return asked.ask(number)
         except Exception as error:  # noqa: BLE001
@@ -108,16 +111,18 @@ def test_the_end() -> None:
 
     def answer(batch: Sequence[int]) -> Answers:
         began.set()
-        gate.wait(5)
+        gate.wait(60)
         yield from enumerate(batch)
 
     asked = batcher(answer, Turns(), most=1)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(asked.ask, 1)
-        began.wait(5)
+        began.wait(60)
         second = pool.submit(asked.ask, 2)
         closing = threading.Thread(target=asked.close)
         closing.start()
+        while not asked._is_closed:
+            time.sleep(0.001)
         gate.set()
         closing.join()
         assert first.result() == 1

@@ -180,7 +180,7 @@ def test_ctrl_c(server: FakeOllama, open_store: Callable[..., Store]) -> None:
 def test_several_at_once(server: FakeOllama, open_store: Callable[..., Store]) -> None:
     """As many are in flight as may be, over all servers, and each answer finds its record."""
     responses = [f"R{number}." for number in range(12)]
-    together = threading.Barrier(4, timeout=5)
+    together = threading.Barrier(4, timeout=60)
 
     def said(request: ChatRequest) -> Reply:
         together.wait()

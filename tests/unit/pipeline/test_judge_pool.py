@@ -30,7 +30,7 @@ def test_each_piece_is_done_once(store: Store) -> None:
     pool, done, gate = JudgePool(store, 2), list[str](), threading.Event()
 
     def piece(name: str) -> None:
-        gate.wait(5)
+        gate.wait(60)
         done.append(name)
 
     names = [f"p{number}" for number in range(6)]
@@ -55,7 +55,7 @@ def test_one_team_leads_at_a_time(store: Store, tmp_path: Path) -> None:
         threading.Event(),
     )
 
-    assert first.offer([("slow", lambda: gate.wait(5))])
+    assert first.offer([("slow", lambda: gate.wait(60))])
     assert not second.offer([("x", lambda: None)])
     gate.set()
     first.wait("slow")
@@ -71,7 +71,7 @@ def test_one_team_leads_at_a_time(store: Store, tmp_path: Path) -> None:
 def test_the_wanted_piece_is_first(store: Store) -> None:
     """An item that waits does not wait for the whole queue."""
     pool, done, gate = JudgePool(store, 1, spare=0), list[str](), threading.Event()
-    assert pool.offer([("blocker", lambda: gate.wait(5))])
+    assert pool.offer([("blocker", lambda: gate.wait(60))])
 
     pool.offer([(name, partial(done.append, name)) for name in "abc"])
     pool.offer([], first="c")
@@ -99,11 +99,19 @@ def test_a_piece_that_fails_stops_nobody(store: Store) -> None:
 def test_a_closed_team_takes_nothing_on(store: Store) -> None:
     """What had not begun is dropped."""
     pool, done, gate = JudgePool(store, 1, spare=0), list[int](), threading.Event()
-    pool.offer([("slow", lambda: gate.wait(5)), ("late", lambda: done.append(1))])
-    time.sleep(0.05)
+    began = threading.Event()
+
+    def slow() -> None:
+        began.set()
+        gate.wait(60)
+
+    pool.offer([("slow", slow), ("late", lambda: done.append(1))])
+    assert began.wait(60)
 
     closing = threading.Thread(target=lambda: pool.close(wait=True))
     closing.start()
+    while pool.offer([]):
+        time.sleep(0.001)
     gate.set()
     closing.join()
 
@@ -130,6 +138,6 @@ def test_slots(store: Store, tmp_path: Path) -> None:
             thread.start()
             time.sleep(0.05)
             assert got == []
-        thread.join(5)
+        thread.join(60)
         assert got == ["b"]
     other_store.close()

@@ -605,7 +605,9 @@ VALUES = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
 @given(
     st.lists(st.dictionaries(NAMES, VALUES, max_size=6), max_size=3),
     st.dictionaries(NAMES, TEXTS | NAMES, max_size=2),

@@ -78,8 +78,12 @@ def test_what_else_a_template_gets() -> None:
         ),
     ],
 )
-def test_a_template_that_cannot_be_rendered(template: str, problem: str) -> None:
+def test_a_template_that_cannot_be_rendered(
+    template: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It ends in one line with its cause, and has seen and done nothing."""
+    # To fill the memory takes seconds on a busy machine.
+    monkeypatch.setattr(jinja_prompts, "_SECONDS", 300.0)
     message = error_of(template)
 
     assert message.startswith(f"{WHERE}: it cannot be rendered for record first ({problem}")

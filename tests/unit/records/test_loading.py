@@ -138,7 +138,7 @@ def test_a_megabyte_is_a_record(tmp_path: Path) -> None:
     assert len(record.id) < 50
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(RECORDS, st.randoms(use_true_random=False))
 def test_ids_do_not_depend_on_the_neighbours(
     tmp_path: Path, raws: list[dict[str, str]], random: object
@@ -156,7 +156,7 @@ def test_ids_do_not_depend_on_the_neighbours(
     assert alone.id in ids
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(RECORDS)
 def test_json_and_json_lines_agree(tmp_path: Path, raws: list[dict[str, str]]) -> None:
     """The two forms of a file give the same records."""
@@ -166,7 +166,7 @@ def test_json_and_json_lines_agree(tmp_path: Path, raws: list[dict[str, str]]) -
     assert load_records(lines) == load_records(write(tmp_path, raws))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.binary(max_size=60))
 def test_no_bytes_escape_as_another_error(tmp_path: Path, content: bytes) -> None:
     """Whatever a file holds, it is read or refused in our own words."""

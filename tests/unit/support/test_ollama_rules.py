@@ -29,7 +29,7 @@ def ask(
 ) -> tuple[int, str | None, str]:
     """Send a request; give status, content type and body. Strings are sent as they are."""
     raw = body if isinstance(body, str) else json.dumps(body)
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     try:
         connection.request(method, path, None if body is None else raw, {"Host": host})
         reply = connection.getresponse()

@@ -23,7 +23,7 @@ from tests.unit.voting.making import vote_on
 if TYPE_CHECKING:
     from pathlib import Path
 
-PATIENCE = 30
+PATIENCE = 300
 ARGUMENTS = ["vote", "a.json", "b.json", "--out", "votes.jsonl", "--voter", "ann"]
 
 

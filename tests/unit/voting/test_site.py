@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(1)>&amp;"
 RESPONSES = {"pony.pth": ["p0", "p1", MARKUP], "zebra.pth": ["q0", "q1", ""]}
-PATIENCE = 30
+PATIENCE = 300
 
 
 class Visitor:

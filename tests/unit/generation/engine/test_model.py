@@ -122,7 +122,7 @@ def test_a_prompt_without_room_for_an_answer(saved: Path, prompt: str, expected:
     hint = "shorten the record's instruction and input"
     model = TorchModel(saved)
     model.generate(["a"], max_new_tokens=1)
-    start = time.perf_counter()
+    start = time.process_time()
 
     refused, answered = model.stream(["a", prompt][::-1], max_new_tokens=1)
 
@@ -130,7 +130,7 @@ def test_a_prompt_without_room_for_an_answer(saved: Path, prompt: str, expected:
         0, None, error=f"{saved}: {expected} {CONTEXT}, answer included; {hint}"
     )
     assert answered.error is None
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     with pytest.raises(PromptError) as caught:
         model.generate(["a", prompt], max_new_tokens=1)
     assert str(caught.value) == f"prompts[1]: {expected} {CONTEXT}, answer included; {hint}"

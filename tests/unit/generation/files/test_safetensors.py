@@ -185,7 +185,7 @@ def test_a_file_that_is_cut_short_while_it_is_read(file: Path, cut: int) -> None
         process.stdout.readline()
         writer = threading.Thread(target=_cut_and_restore, args=(file, data, cut, process.poll))
         writer.start()
-        status = process.wait(60)
+        status = process.wait(300)
         writer.join()
 
     assert status == 0

@@ -82,7 +82,10 @@ def test_a_file_of_something_else(path: Path, content: bytes, expected: str) -> 
     assert error_of(path) == expected
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=20,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(kept=st.floats(0.001, 0.999))
 def test_a_file_that_is_cut_short(path: Path, kept: float) -> None:
     """Wherever a copy broke off, the file is refused before torch reads it."""

@@ -87,7 +87,9 @@ def test_loss_of_a_checkpoint(tmp_path: Path) -> None:
         assert score == pytest.approx(-float(loss) * len(after), abs=1e-4)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
 @given(TEXTS, TEXTS)
 def test_tokens(model: HuggingFaceModel, prompt: str, reference: str) -> None:
     """They are encoded as one text; a token that has bytes of both belongs to the reference."""

@@ -108,10 +108,10 @@ def test_gpt2s_own_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("character", ["a", " ", "\n", "-", "é", "\u200d", "1"])
 def test_one_character_again_and_again(tokenizer: BytePairs, character: str) -> None:
     """A tenth of a megabyte that does not split takes no time to speak of."""
-    start = time.perf_counter()
+    start = time.process_time()
     tokenizer.encode(character * 100_000)
 
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_gpt2s_files_that_cannot_be_had(tmp_path: Path) -> None:

@@ -52,10 +52,10 @@ def test_a_text_that_goes_on_keeps_its_words() -> None:
 
 def test_endless_texts_are_not_compared() -> None:
     """100 kB of one word would take minutes, so at once there is no answer."""
-    start = time.monotonic()
+    start = time.process_time()
 
     assert differences("x " * 50_000, "y " + "x " * 49_000 + "z") is None
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_long_texts_that_share_much_are_compared() -> None:
