@@ -30,14 +30,20 @@ _TOTAL: Final = 1 << 28
 """Characters of all prompts, beside ten for each character of all messages."""
 
 
-def main() -> None:
+def main(seconds: int) -> None:
     """Read a template and then conversations, a line of JSON each; write a line for each of these.
 
     A line is ``{"text": …}``, or ``{"error": …}``, which is the last one.
+
+    Args:
+        seconds: The processor time after which SIGXCPU ends the process.
     """
     import resource
 
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    # Without a core file, which the signal may leave.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     try:
         render = _compiled(json.loads(sys.stdin.buffer.readline()))
         _render_lines(render, sys.stdin.buffer)

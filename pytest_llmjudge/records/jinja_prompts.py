@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -19,14 +21,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Rendered", "render_prompts"]
 
-_SECONDS: Final = 10.0
+_SECONDS: Final = 10
 _SECONDS_EACH: Final = 0.005
 _TODO: Final = "correct the template"
 
 # Nothing of the user's environment or working folder decides what the process imports.
 _CHILD: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from pytest_llmjudge.records.jinja_child import main; main()"
+    "from pytest_llmjudge.records.jinja_child import main; main(int(sys.argv[2]))"
 )
 
 
@@ -49,7 +51,7 @@ def render_prompts(where: str, template: str, records: Sequence[Record]) -> Rend
     which is true; ``enable_thinking``, which is false; ``strftime_now``, whose day is always 26
     July 2024; and ``raise_exception``. It runs in Jinja's ``ImmutableSandboxedEnvironment``, as
     those of transformers do (``transformers.utils.chat_template_utils``), in a process with 1 GiB
-    of memory that is killed after 10 seconds and 5 milliseconds for each record.
+    of memory that is killed after 10 seconds of processor time and 5 milliseconds for each record.
 
     Args:
         where: The suite and its template, for messages.
@@ -66,7 +68,7 @@ def render_prompts(where: str, template: str, records: Sequence[Record]) -> Rend
     conversations = [*map(_probe, probes), *map(messages_of, records)]
     about = [*probes.values(), *records]
     lines = [json.dumps(template), *map(_line, conversations)]
-    answers = _answers(where, lines, _SECONDS + _SECONDS_EACH * len(records))
+    answers = _answers(where, lines, math.ceil(_SECONDS + _SECONDS_EACH * len(records)))
     rendered = Rendered({}, {})
     for number, (record, answer) in enumerate(zip(about, answers, strict=True)):
         if "error" in answer:
@@ -95,23 +97,26 @@ def _line(turns: Sequence[Turn]) -> str:
     return json.dumps([{"role": turn.role, "content": turn.text} for turn in turns])
 
 
-def _answers(where: str, lines: Sequence[str], seconds: float) -> Iterator[dict[str, str]]:
+def _answers(where: str, lines: Sequence[str], seconds: int) -> Iterator[dict[str, str]]:
     """Yield what the process makes of each line but the first, until an error.
+
+    Args:
+        where: For messages.
+        lines: The template, and then the conversations.
+        seconds: The processor time that it may take.
 
     Raises:
         SettingsError: It took too long, or ended without an answer.
     """
-    try:
-        done = subprocess.run(  # noqa: S603 - this interpreter, and code of this package
-            [sys.executable, "-I", "-c", _CHILD, json.dumps(sys.path)],
-            input="\n".join(lines).encode(),
-            capture_output=True,
-            timeout=seconds,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        problem = f"it was not rendered within {seconds:.0f} seconds"
-        raise SettingsError(where, problem, _TODO) from None
+    done = subprocess.run(  # noqa: S603 - this interpreter, and code of this package
+        [sys.executable, "-I", "-c", _CHILD, json.dumps(sys.path), str(seconds)],
+        input="\n".join(lines).encode(),
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode == -signal.SIGXCPU:
+        problem = f"it was not rendered within {seconds} seconds of processor time"
+        raise SettingsError(where, problem, _TODO)
     answers = [line for line in done.stdout.splitlines(keepends=True) if line.endswith(b"\n")]
     yield from map(json.loads, answers)
     # Whoever has had an error reads no further.
