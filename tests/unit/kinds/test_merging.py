@@ -44,6 +44,8 @@ def write(
         "number": number,
         "count": count,
         "status": 0,
+        "ci_run": "",
+        "failed": {"of_suites": 0, "others": []},
         "suites": {
             NAME: {
                 "kind": "judge",
