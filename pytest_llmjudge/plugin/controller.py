@@ -210,6 +210,7 @@ class ControllerHooks:
 
     def _restate(self, status: int) -> None:
         path = self._written.get("results")
+        status %= 256  # of which it is all that whoever waits for this process is told
         # What failed does not pass later, whatever a hook makes of it.
         if path is None or not path.is_file() or status in {0, self._status}:
             return

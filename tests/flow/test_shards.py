@@ -447,7 +447,7 @@ AFTERWARDS = {
     "status": "def pytest_sessionfinish(session): session.exitstatus = 1",
     "error": "def pytest_sessionfinish(session): raise ValueError",
     "summary": "def pytest_terminal_summary(): raise ValueError",
-    "exit": "import pytest\ndef pytest_sessionfinish(): pytest.exit('No.', returncode=1)",
+    "exit": "import pytest\ndef pytest_sessionfinish(): pytest.exit('No.', returncode=-255)",
 }
 
 
