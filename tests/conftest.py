@@ -160,10 +160,10 @@ def ollama() -> Iterator[FakeOllama]:
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
     """An empty project, with no server but those that a test names."""
-    github = ("GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE")
+    of_ci = ("GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE", "GITHUB_RUN_ID", "CI_PIPELINE_ID")
     # These tests may run in a worker of xdist themselves, which the runs in them are not.
     xdist = ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_TESTRUNUID")
-    for name in ("OLLAMA_HOST", "PYTEST_ADDOPTS", "CI", "FORCE_COLOR", *github, *xdist):
+    for name in ("OLLAMA_HOST", "PYTEST_ADDOPTS", "CI", "FORCE_COLOR", *of_ci, *xdist):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_COLOR", "1")
     # Lines are not folded; tests of widths set their own.

@@ -75,6 +75,10 @@ def _merge(options: argparse.Namespace) -> int:
         _check_other(options.out, Path(named["path"]), "the baseline")
     merged = merge(files, options.baseline)
     write_results(options.out, results_document(merged.run, __version__))
+    by_time = sorted(files, key=lambda file: file.begun)
+    between = " and ".join(f"{one.begun} ({one.path})" for one in (by_time[0], by_time[-1]))
+    # One of an earlier run is nothing else to tell from.
+    print_text(f"shards: begun between {between}")
     print_text("\n".join(_lines(merged)))
     print_text(f"results: {options.out}")
     return merged.run.status

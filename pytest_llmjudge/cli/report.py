@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_llmjudge import __version__
 from pytest_llmjudge.cli.output import print_text
 from pytest_llmjudge.decisions.comparison import compare
 from pytest_llmjudge.errors import SettingsError
@@ -62,7 +63,7 @@ def _report(options: argparse.Namespace) -> int:
         f"--{form}": path for form in _FORMS if (path := getattr(options, form)) is not None
     }
     _check_files(files, options)
-    saved = read_results(options.results, all_kinds(), is_shard=None)
+    saved = read_results(options.results, all_kinds(), is_shard=None, version=__version__)
     baseline = None
     if options.baseline is not None:
         baseline = read_results(options.baseline, all_kinds(), named_by="--baseline")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
 
     from pytest_llmjudge.storage.results_reader import SavedRun
 
-__all__ = ["records_with_responses", "results_document", "saved_result", "shard_digest"]
+__all__ = [
+    "records_with_responses",
+    "results_document",
+    "saved_result",
+    "shard_digest",
+    "with_status",
+]
 
 
 def results_document(
@@ -47,6 +54,20 @@ def results_document(
     document["suites"] = [kind.document(result, judge) for kind, result in results]
     if shard is not None:
         document["shard"] = {**shard, "digest": shard_digest({**document, "shard": shard})}
+    return document
+
+
+def with_status(path: Path, status: int) -> dict[str, Any]:
+    """Return what a results file holds, with another exit status of its run.
+
+    Args:
+        path: The file, as this process has written it.
+        status: With which the run ends.
+    """
+    document: dict[str, Any] = {**json.loads(path.read_text("utf-8")), "status": status}
+    if "shard" in document:
+        document["shard"]["status"] = status
+        document["shard"]["digest"] = shard_digest(document)
     return document
 
 

@@ -59,6 +59,12 @@ class _ShardFile:
         return part
 
     @property
+    def begun(self) -> str:
+        """When its run began, in ISO 8601."""
+        begun: str = self.document["created"]
+        return begun
+
+    @property
     def suites(self) -> dict[str, Mapping[str, Any]]:
         """Its suites, by name."""
         return {suite["name"]: suite for suite in self.document["suites"]}
@@ -78,7 +84,7 @@ class MergedRun:
         run: Its results, with the status that pytest would have ended with.
         decided: The gates that were decided here, each with the name of its suite.
         problems: What keeps it from having decided over all that it requires, or which shards
-            failed, as lines.
+            failed for what no suite shows, as lines.
     """
 
     run: RunResult
@@ -117,6 +123,8 @@ def read_shards(paths: Sequence[Path]) -> list[_ShardFile]:
         problem = f"shard {named}{more} of {first.shard.count} is missing"
         raise BaselineError(", ".join(map(str, paths)), problem, "name the files of all shards")
     ordered = [by_number[number] for number in sorted(by_number)]
+    for file in ordered:
+        _check_run(ordered[0], file)
     # What was left out of a shard makes it another one as well.
     for file in ordered:
         _check_all_ran(file)
@@ -173,17 +181,13 @@ def merge(files: Sequence[_ShardFile], baseline: Path | None) -> MergedRun:
 
 
 def _read(path: Path) -> _ShardFile:
-    document = read_results(path, all_kinds(), is_shard=True).document
+    document = read_results(path, all_kinds(), is_shard=True, version=__version__).document
     part = document["shard"]
     shard = Shard(part["number"], part["count"])
     where = str(path)
     if part["digest"] != shard_digest(document):
         hint = f"take the file as it was written, or run {shard.shown} again"
         raise BaselineError(where, "it was changed since it was written", hint)
-    version = document["pytest_llmjudge"]
-    if version != __version__:
-        problem = f"it was written by pytest-llmjudge {version}, and this is {__version__}"
-        raise BaselineError(where, problem, "run and merge all shards with one version")
     if part["status"] >= _INTERRUPTED:
         problem = f"{shard.shown} did not come to its end (status {part['status']})"
         raise BaselineError(where, problem, "run it again; the verdicts are kept in the cache")
@@ -191,11 +195,25 @@ def _read(path: Path) -> _ShardFile:
 
 
 def _broken(files: Sequence[_ShardFile]) -> Iterator[str]:
-    """Yield which shards failed, a line each; their suites need not say why."""
+    """Yield which shards failed for what no sample or gate shows, a line each."""
     for file in files:
-        if file.part["status"]:
-            problem = f"{file.shard.shown} ended with status {file.part['status']}"
+        failed, others = file.part["failed"]["of_suites"], file.part["failed"]["others"]
+        if file.part["status"] and (others or not failed):
+            why = f"of {names_of(others)}" if others else "of neither a sample nor a gate"
+            problem = f"{file.shard.shown} ended with status {file.part['status']} because {why}"
             yield str(BaselineError(str(file.path), problem, "see what it said at its end"))
+
+
+def _check_run(first: _ShardFile, file: _ShardFile) -> None:
+    """Prove that two shards are of one run of a CI system, which takes no file of an earlier one.
+
+    Raises:
+        BaselineError: They are not.
+    """
+    one, other = (each.part["ci_run"] or "none" for each in (first, file))
+    if one != other:
+        problem = f"it is of another CI run than {first.path} ({other}, and {one})"
+        raise BaselineError(str(file.path), problem, "merge the shards of one run")
 
 
 def _check_same(first: _ShardFile, file: _ShardFile) -> None:

@@ -17,7 +17,11 @@ from pytest_llmjudge import __version__
 from pytest_llmjudge.data import RunResult
 from pytest_llmjudge.errors import LlmJudgeError, StoreError, one_line
 from pytest_llmjudge.kinds.changed import without_passes
-from pytest_llmjudge.kinds.document import records_with_responses, results_document
+from pytest_llmjudge.kinds.document import (
+    records_with_responses,
+    results_document,
+    with_status,
+)
 from pytest_llmjudge.kinds.reports import entries_before, run_pages, run_summary
 from pytest_llmjudge.kinds.required import unmet
 from pytest_llmjudge.plugin.cases import WORKER_KEY
@@ -54,7 +58,7 @@ from pytest_llmjudge.storage.files import check_writable, write_text
 from pytest_llmjudge.storage.results import write_responses, write_results
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from xdist.workermanage import WorkerController
 
@@ -84,6 +88,7 @@ class ControllerHooks:
         self._kept = ""
         self._of_shard: list[str] = []
         self._run = RunResult(self._created)
+        self._status = 0
         self._changed: dict[str, str] = {}
         self._written: dict[str, Path] = {}
         self._elsewhere = Elsewhere(session)
@@ -189,6 +194,31 @@ class ControllerHooks:
         if self._problems:
             session.exitstatus = max(int(session.exitstatus), int(pytest.ExitCode.TESTS_FAILED))
 
+    @pytest.hookimpl(specname="pytest_sessionfinish", wrapper=True, tryfirst=True)
+    def pytest_after_sessionfinish(
+        self, session: pytest.Session
+    ) -> Generator[None, object, object]:
+        """Have the results file say that a run failed by what came after it was written."""
+        try:
+            result = yield
+        except BaseException as error:
+            code = getattr(error, "returncode", 1)  # of pytest.exit
+            self._restate(int(session.exitstatus if code is None else code))
+            raise
+        self._restate(int(session.exitstatus))
+        return result
+
+    def _restate(self, status: int) -> None:
+        path = self._written.get("results")
+        status %= 256  # of which it is all that whoever waits for this process is told
+        # What failed does not pass later, whatever a hook makes of it.
+        if path is None or not path.is_file() or status in {0, self._status}:
+            return
+        with without_interrupts():
+            self._attempt(
+                "results", path, lambda path: write_results(path, with_status(path, status))
+            )
+
     def _finish(self, session: pytest.Session) -> None:
         self._miss_no_report(session)
         self._have_all_required(session)
@@ -202,6 +232,7 @@ class ControllerHooks:
             if run is not None:
                 document = functools.cache(functools.partial(self._document, run))
                 self._write(run, document)
+                self._status = run.status
         if run is not None and self._elsewhere.is_wanted and not self._is_lost:
             # These may take as long as networks do, so they can be interrupted.
             self._attempt("results", Path(), lambda _: self._give(run, document()))

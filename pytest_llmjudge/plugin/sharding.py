@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["ShardReports", "deselect", "is_left_to_merge", "note_shard"]
 
 _CONFTEST = "conftest.py"
+_CI_RUNS = ("GITHUB_RUN_ID", "CI_PIPELINE_ID")
+"""Where GitHub and GitLab say which run of a pipeline it is; the same in jobs that run again."""
 _PLAN = "shard"
 """Under which the processes of a run agree on what the shard's file says of its plan."""
 
@@ -110,11 +112,15 @@ class ShardReports:
     def __init__(self, session: LlmSession) -> None:
         self._session = session
         self._spared: set[str] = set()
+        self._failed: set[str] = set()
+        self._failed_elsewhere: set[str] = set()
         self._left: dict[str, dict[str, bool | None]] = {}
 
     def note(self, report: pytest.TestReport) -> None:
-        """Keep which items are skipped or expected to fail; the gates left over are neither."""
+        """Keep which items failed, or were skipped or expected to; gates left over are neither."""
         payload = getattr(report, ATTRIBUTE, {})
+        if report.failed:
+            (self._failed if payload else self._failed_elsewhere).add(report.nodeid)
         if "left" in payload:
             self._left[f"{payload['suite']}[{payload['item']}]"] = payload["left"]
         elif report.skipped:
@@ -146,6 +152,10 @@ class ShardReports:
             "number": shard.number,
             "count": shard.count,
             "status": status,
+            "ci_run": next(
+                (f"{key} {os.environ[key]}" for key in _CI_RUNS if os.environ.get(key)), ""
+            ),
+            "failed": {"of_suites": len(self._failed), "others": sorted(self._failed_elsewhere)},
             "suites": {
                 name: {key: fact for key, fact in facts.items() if key not in left_out}
                 for name, facts in session.store.suites().items()

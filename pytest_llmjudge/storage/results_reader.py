@@ -9,7 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_llmjudge.data import FollowUp, JudgeIdentity, Side, Turn
-from pytest_llmjudge.errors import BaselineError, storable
+from pytest_llmjudge.errors import BaselineError, one_line, storable
 from pytest_llmjudge.keys import Content
 from pytest_llmjudge.paths import POINTER, PULL, is_pointer
 from pytest_llmjudge.reading import (
@@ -119,7 +119,12 @@ class SavedRun:
 
 
 def read_results(
-    path: Path, kinds: Iterable[SavedKind], *, named_by: str = "", is_shard: bool | None = False
+    path: Path,
+    kinds: Iterable[SavedKind],
+    *,
+    named_by: str = "",
+    is_shard: bool | None = False,
+    version: str = "",
 ) -> SavedRun:
     """Read a results file.
 
@@ -128,6 +133,7 @@ def read_results(
         kinds: Those that this version knows; suites of others are left alone.
         named_by: The option that names it, for messages.
         is_shard: Whether it is to hold a shard of a run, or a whole one; ``None`` for either.
+        version: Of this package, for whoever reads shards, which another one may write otherwise.
 
     Raises:
         BaselineError: It is not there, no results file that this version can read, or holds the
@@ -137,11 +143,13 @@ def read_results(
     document = _parse(where, path)
     if not isinstance(document, dict) or "schema" not in document:
         raise BaselineError(where, "it is no results file", _NAME_ONE)
-    version = document["schema"]
-    if type(version) is int and version > SCHEMA_VERSION:
-        newer = f"it has schema version {version}, and this version reads {SCHEMA_VERSION}"
+    schema = document["schema"]
+    if type(schema) is int and schema > SCHEMA_VERSION:
+        newer = f"it has schema version {schema}, and this version reads {SCHEMA_VERSION}"
         raise BaselineError(where, newer, "update pytest-llmjudge")
     problem = first_problem(document)
+    if version and "shard" in document and (is_shard or problem is not None):
+        _check_version(where, document.get("pytest_llmjudge"), version)
     if problem is not None:
         raise BaselineError(
             where, f"it is no results file: {problem}", f"{_NAME_ONE}, {_AS_IT_WAS}"
@@ -158,6 +166,14 @@ def read_results(
         and (side := kind.saved_side(suite, document["judge"]))
     }
     return SavedRun(path, document, sides)
+
+
+def _check_version(where: str, writer: object, version: str) -> None:
+    if writer != version:
+        problem = (
+            f"it was written by pytest-llmjudge {one_line(str(writer))}, and this is {version}"
+        )
+        raise BaselineError(where, problem, "run and merge all shards with one version")
 
 
 def _check_shard(where: str, shard: Mapping[str, int] | None, *, is_shard: bool | None) -> None:

@@ -162,7 +162,7 @@ def test_what_goes_wrong_at_the_end_is_one_line(project: Project, tracking: str)
     result.stdout.fnmatch_lines(
         ["ERROR: --llm-judge-mlflow: the run could not be written (*); look after the tracking *"]
     )
-    assert project.results("r.json")["status"] == 0
+    assert project.results("r.json")["status"] == 1
 
 
 BREAKING = """

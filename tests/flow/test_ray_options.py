@@ -17,6 +17,26 @@ RAY = "--llm-judge-ray=local"
 GIVEN = 'responses="model_response", min_score=0'
 MISSING = "import sys\nsys.modules['ray'] = None\n"
 """A conftest of a machine on which Ray is not installed."""
+BROKEN = """
+import sys
+from types import ModuleType, SimpleNamespace
+
+def fail(**_):
+    raise RuntimeError({why!r})
+
+names = ("ray", "ray._private", "ray._private.worker", "ray._private.auto_init_hook")
+for name in (*names, "ray.util", "ray.util.debug"):
+    sys.modules[name] = ModuleType(name)
+ray = sys.modules["ray"]
+ray.is_initialized = lambda: False
+ray.init = fail
+ray.shutdown = lambda: None
+ray._private = sys.modules["ray._private"]
+ray._private.worker = sys.modules["ray._private.worker"]
+ray._private.auto_init_hook = sys.modules["ray._private.auto_init_hook"]
+sys.modules["ray.util.debug"].log_once = print
+"""
+"""A conftest of a machine on which Ray does not start."""
 NO_RAY = (
     "--llm-judge-ray: Ray cannot be imported (import of ray halted; None in sys.modules); pip "
     'install "pytest-llmjudge[ray]"'
@@ -105,6 +125,25 @@ def test_ray_is_not_installed(project: Project, mode: Sequence[str]) -> None:
     project.write("conftest.py", MISSING)
 
     assert error_of(project.run(RAY, *mode)) == NO_RAY
+
+
+@pytest.mark.parametrize(
+    ("why", "hint"),
+    [
+        (
+            "The current node timed out during startup.",
+            "run again when this machine has less to do",
+        ),
+        ("No raylet.", "mend its installation"),
+    ],
+)
+def test_a_ray_that_does_not_start(project: Project, why: str, hint: str) -> None:
+    """One line says what Ray says, and what helps."""
+    save_model(project.path / "model.pth")
+    project.suite(records(2), 'checkpoint="model.pth", min_score=0')
+    project.write("conftest.py", BROKEN.format(why=why))
+
+    assert error_of(project.run(RAY)) == (f"--llm-judge-ray: Ray cannot be started ({why}); {hint}")
 
 
 def test_a_fixture_asks_a_model_in_files(project: Project) -> None:

@@ -116,7 +116,7 @@ def pytest_llm_judge_results(results):
     ],
 )
 def test_one_that_fails_is_one_line(project: Project, line: str, cause: str) -> None:
-    """It ends with status 1, and what was written stays."""
+    """It ends with status 1, as the results file says, and what was written stays."""
     project.write("conftest.py", FAILING.format(line))
     project.suite(records(2))
 
@@ -132,7 +132,7 @@ def test_one_that_fails_is_one_line(project: Project, line: str, cause: str) -> 
         ]
     )
     result.stdout.no_fnmatch_line("*Traceback*")
-    assert project.results("new.json")["status"] == 0
+    assert project.results("new.json")["status"] == 1
 
 
 IN_THE_WAY = """

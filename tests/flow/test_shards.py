@@ -423,10 +423,106 @@ def test_a_shard_that_failed_beside_its_suites(
 
     assert merge(*files(2)) == whole.ret == 1
     assert capsys.readouterr().out.splitlines()[-3:-1] == [
-        f"ERROR: shard-{number}.json: shard {number} of 2 ended with status 1; see what it said at its end"
+        f"ERROR: shard-{number}.json: shard {number} of 2 ended with status 1 because of "
+        "test_plain.py::test_plain; see what it said at its end"
         for number in (1, 2)
     ]
     assert project.results("merged.json") == project.results("whole.json")
+
+
+def test_a_shard_whose_samples_failed(
+    project: Project, merge: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its suites say why the merge fails, and so nothing else does."""
+    project.suite(records(4, wrong=[0, 1, 2, 3]))
+    assert [shard.ret for shard in run_shards(project, 2)] == [1, 1]
+    capsys.readouterr()
+
+    assert merge(*files(2)) == 1
+    assert "ERROR" not in capsys.readouterr().out
+
+
+AFTERWARDS = {
+    "results hook": "def pytest_llm_judge_results(): raise ValueError",
+    "status": "def pytest_sessionfinish(session): session.exitstatus = 1",
+    "error": "def pytest_sessionfinish(session): raise ValueError",
+    "summary": "def pytest_terminal_summary(): raise ValueError",
+    "exit": "import pytest\ndef pytest_sessionfinish(): pytest.exit('No.', returncode=-255)",
+}
+
+
+@pytest.mark.parametrize("hook", AFTERWARDS.values(), ids=AFTERWARDS)
+def test_a_shard_that_fails_when_its_file_is_written(
+    project: Project, merge: Callable[..., int], capsys: pytest.CaptureFixture[str], hook: str
+) -> None:
+    """The file says so all the same, as that of the whole run does."""
+    project.suite(records(4))
+    project.write("conftest.py", hook)
+    for shard in run_shards(project, 2):
+        assert shard.ret != 0
+    project.run("--llm-judge-report=whole.json")
+    capsys.readouterr()
+
+    assert merge(*files(2)) == project.results("whole.json")["status"] == 1
+    assert capsys.readouterr().out.splitlines()[-3:-1] == [
+        f"ERROR: shard-{number}.json: shard {number} of 2 ended with status 1 because of neither a "
+        "sample nor a gate; see what it said at its end"
+        for number in (1, 2)
+    ]
+
+
+def test_a_status_that_a_hook_makes_better(project: Project) -> None:
+    """What failed stays so in the file."""
+    project.suite(records(2, wrong=[1]))
+    project.write("conftest.py", "def pytest_sessionfinish(session): session.exitstatus = 0")
+
+    assert project.run("--llm-judge-report=results.json").ret == 0
+    assert project.results()["status"] == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("GITHUB_RUN_ID 7", "GITHUB_RUN_ID 8"), ("none", "CI_PIPELINE_ID 9")],
+)
+def test_shards_of_two_ci_runs(
+    project: Project,
+    merge: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    first: str,
+    second: str,
+) -> None:
+    """A file that was left by an earlier run is not merged, though it says the same of all else."""
+    project.suite(records(2))
+    for number, run in enumerate((first, second), 1):
+        with monkeypatch.context() as patch:
+            if run != "none":
+                patch.setenv(*run.split())
+            project.run(f"--llm-judge-shard={number}/2", f"--llm-judge-report=shard-{number}.json")
+    capsys.readouterr()
+
+    assert merge(*files(2)) == 4
+    assert capsys.readouterr().err == (
+        f"llmjudge: shard-2.json: it is of another CI run than shard-1.json ({second}, and "
+        f"{first}); "
+        "merge the shards of one run\n"
+    )
+
+
+def test_when_shards_were_begun(
+    project: Project, merge: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without CI nothing but the time tells that a file was left by an earlier run."""
+    project.suite(records(2))
+    run_shards(project, 2)
+    begun = [json.loads((project.path / name).read_text("utf-8"))["created"] for name in files(2)]
+    capsys.readouterr()
+
+    assert merge(*files(2)) == 0
+    assert capsys.readouterr().out.splitlines()[0] == (
+        f"shards: begun between {begun[0]} (shard-1.json) and {begun[1]} (shard-2.json)"
+    )
 
 
 EXPECTED = """

@@ -164,7 +164,9 @@ def _check_answers(address: str) -> None:
 def _unreachable(address: str, cause: str) -> SettingsError:
     cause = one_line(cause, 400)
     if address == LOCAL:
-        return SettingsError(OPTION, f"Ray cannot be started ({cause})", "mend its installation")
+        is_late = "timed out" in cause
+        hint = "run again when this machine has less to do" if is_late else "mend its installation"
+        return SettingsError(OPTION, f"Ray cannot be started ({cause})", hint)
     if "ersion mismatch" in cause:
         problem = f"the cluster at {address!r} has other versions ({cause})"
         return SettingsError(OPTION, problem, "install the same on all nodes and here")

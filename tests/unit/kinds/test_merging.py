@@ -44,6 +44,8 @@ def write(
         "number": number,
         "count": count,
         "status": 0,
+        "ci_run": "",
+        "failed": {"of_suites": 0, "others": []},
         "suites": {
             NAME: {
                 "kind": "judge",
@@ -292,6 +294,22 @@ def test_a_file_that_was_changed(capsys: pytest.CaptureFixture[str]) -> None:
 
     problem = "s2.json: it was changed since it was written; take the file as it was written, or "
     assert refused(capsys, write(1), changed) == f"{problem}run shard 2 of 2 again"
+
+
+def test_a_file_of_another_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """Versions may differ in what a shard's file holds and in how it is signed."""
+
+    def change(document: dict[str, Any]) -> None:
+        document["pytest_llmjudge"] = "0.0.1"
+        del document["shard"]["ci_run"]
+
+    problem = (
+        f"s2.json: it was written by pytest-llmjudge 0.0.1, and this is {__version__}; run and "
+    )
+    expected = f"{problem}merge all shards with one version"
+    assert refused(capsys, write(1), write(2, change=change, is_signed=False)) == expected
+    assert main(["report", "s2.json", "--html=page.html"]) == 2
+    assert capsys.readouterr().err == f"llmjudge: {expected}\n"
 
 
 def test_which_shards_there_are(capsys: pytest.CaptureFixture[str]) -> None:
