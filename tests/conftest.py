@@ -29,9 +29,10 @@ if (
 ):
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# How long an example takes says more of the machine than of the code.
-hypothesis.settings.register_profile("no-deadline", deadline=None)
-hypothesis.settings.load_profile("no-deadline")
+# How long an example takes says more of the machine than of the code. Each run draws other ones.
+hypothesis.settings.register_profile("whole", deadline=None, max_examples=50)
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
+hypothesis.settings.load_profile("whole")
 
 QUICK = "not slow"
 """What ``tox -e quick`` selects."""
@@ -50,7 +51,9 @@ MODES = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Announce the markers of these tests."""
+    """Announce the markers of these tests, and draw fewer examples for a quick run."""
+    if config.option.markexpr == QUICK:
+        hypothesis.settings.load_profile("quick")
     text = "every_mode: each case is run in all modes of distribution, not the first alone"
     config.addinivalue_line("markers", text)
     config.addinivalue_line("markers", "slow: left out of a contributor's quick run")
