@@ -36,7 +36,9 @@ from tests.support.fake_ollama import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
+
+    from pytest_llmjudge.generation.base import Model
 
 PLACES = ("OLLAMA_HOST", "OPENAI_BASE_URL", "OPENAI_API_KEY")
 NAMES = pytest.mark.parametrize("name", ["ollama:llama3", "openai:llama3"])
@@ -61,16 +63,15 @@ def settings(options: dict[str, str]) -> Settings:
     return read_settings(given, Path(), Path(), "pytest.ini")
 
 
-def served(
-    *servers: FakeOllama,
-    name: str = "ollama:llama3",
-    note: Callable[[str], None] = print,
-    **options: str,
-) -> ServedModel:
-    """Make a model at ``servers`` as the command line would, which tries again sooner."""
+def served(*servers: FakeOllama, name: str = "ollama:llama3", **options: str) -> ServedModel:
+    """Make a model at ``servers`` as the command line would, but one that tries again sooner."""
     if servers:
         options["checkpoint_url"] = " ".join(fake.url for fake in servers)
-    model = make_model(name, settings({"timeout": "5", **options}), note=note)
+    return hasty(make_model(name, settings({"timeout": "5", **options})))
+
+
+def hasty(model: Model) -> ServedModel:
+    """Shorten the pauses between the tries of a served model, which no option does."""
     assert isinstance(model, ServedModel)
     for client in model._client._clients.values():
         assert isinstance(client, (OllamaClient, OpenAIClient))
@@ -839,7 +840,8 @@ class TestLoad:
         """The others go on within their limit, and that is noted once."""
         notes: list[str] = []
         with FakeOllama(pausing) as one, FakeOllama(pausing) as two:
-            model = served(one, two, concurrency="2", note=notes.append)
+            options = {"checkpoint_url": f"{one.url} {two.url}", "concurrency": "2"}
+            model = hasty(make_model("ollama:llama3", settings(options), note=notes.append))
             assert model.fingerprint
             two.stop()
             done = list(model.stream(["a"] * 20, max_new_tokens=4))
