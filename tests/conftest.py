@@ -29,11 +29,16 @@ if (
 ):
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# How long examples take, or to make them, says more of the machine than of the code.
-hypothesis.settings.register_profile(
-    "no-clock", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
-hypothesis.settings.load_profile("no-clock")
+# How long examples take, or to make them, says more of the machine than of the code. Each run draws
+# other ones.
+for _name, _examples in (("whole", 50), ("quick", 25)):
+    hypothesis.settings.register_profile(
+        _name,
+        deadline=None,
+        max_examples=_examples,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+hypothesis.settings.load_profile("whole")
 
 QUICK = "not slow"
 """What ``tox -e quick`` selects."""
@@ -52,7 +57,9 @@ MODES = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Announce the markers of these tests."""
+    """Announce the markers of these tests, and draw fewer examples for a quick run."""
+    if config.option.markexpr == QUICK:
+        hypothesis.settings.load_profile("quick")
     text = "every_mode: each case is run in all modes of distribution, not the first alone"
     config.addinivalue_line("markers", text)
     config.addinivalue_line("markers", "slow: left out of a contributor's quick run")
@@ -183,7 +190,6 @@ def real_data() -> Path:
 @pytest.fixture
 def without_collection() -> Iterator[None]:
     """Collect no garbage of other tests at the recursion limit, where its finalisers would fail."""
-    gc.collect()
     gc.disable()
     yield
     gc.enable()

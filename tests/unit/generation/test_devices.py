@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -44,6 +45,9 @@ except TimeoutError:
     import torch
     print("stopped", torch.is_whole)
 """
+WAITING = "import os; print(os.environ['OMP_WAIT_POLICY'], end=' ')"
+"""Stands for torch, and tells what OpenMP is told."""
+WAITED = "import_torch(); import os; print(os.environ.get('OMP_WAIT_POLICY'))"
 
 
 @pytest.mark.parametrize(
@@ -100,6 +104,26 @@ def test_a_signal_while_torch_is_imported(tmp_path: Path) -> None:
     )
 
     assert run.stdout == "stopped True\n", run.stderr
+
+
+@pytest.mark.parametrize(
+    ("wish", "seen"), [({}, "PASSIVE None\n"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE ACTIVE\n")]
+)
+def test_who_says_how_threads_wait(tmp_path: Path, wish: dict[str, str], seen: str) -> None:
+    """OpenMP reads the user's choice, or ours, which is gone when torch has been imported."""
+    (tmp_path / "torch.py").write_text(WAITING, "utf-8")
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("OMP_")}
+
+    run = subprocess.run(
+        [sys.executable, "-c", f"from {devices.__name__} import import_torch; {WAITED}"],
+        cwd=tmp_path,
+        env={**environment, **wish},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.stdout == seen, run.stderr
 
 
 def test_torch_whose_import_was_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:

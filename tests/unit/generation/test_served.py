@@ -18,6 +18,8 @@ from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, PromptError, 
 from pytest_llmjudge.generation.factory import make_model
 from pytest_llmjudge.generation.served import ServedModel
 from pytest_llmjudge.servers.kinds import model_addresses
+from pytest_llmjudge.servers.ollama import OllamaClient
+from pytest_llmjudge.servers.openai import OpenAIClient
 from pytest_llmjudge.settings import Decoding, Settings, read_settings
 from tests.support.fake_ollama import (
     CRASH,
@@ -35,6 +37,8 @@ from tests.support.fake_ollama import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from pytest_llmjudge.generation.base import Model
 
 PLACES = ("OLLAMA_HOST", "OPENAI_BASE_URL", "OPENAI_API_KEY")
 NAMES = pytest.mark.parametrize("name", ["ollama:llama3", "openai:llama3"])
@@ -60,11 +64,18 @@ def settings(options: dict[str, str]) -> Settings:
 
 
 def served(*servers: FakeOllama, name: str = "ollama:llama3", **options: str) -> ServedModel:
-    """Make a model at ``servers`` as the command line would."""
+    """Make a model at ``servers`` as the command line would, but one that tries again sooner."""
     if servers:
         options["checkpoint_url"] = " ".join(fake.url for fake in servers)
-    model = make_model(name, settings({"timeout": "5", **options}))
+    return hasty(make_model(name, settings({"timeout": "5", **options})))
+
+
+def hasty(model: Model) -> ServedModel:
+    """Shorten the pauses between the tries of a served model, which no option does."""
     assert isinstance(model, ServedModel)
+    for client in model._client._clients.values():
+        assert isinstance(client, (OllamaClient, OpenAIClient))
+        client._endpoint._policy.backoff = 0.01
     return model
 
 
@@ -791,7 +802,6 @@ class TestFailures:
 
         assert threads < len(server.chats) <= asked + threads
 
-    @pytest.mark.slow
     def test_a_server_that_dies(self, server: FakeOllama) -> None:
         """What was answered comes first; the rest is not asked for."""
 
@@ -838,7 +848,6 @@ class TestLoad:
         assert (one.max_in_flight, two.max_in_flight) == (3, 3)
         assert min(len(one.chats), len(two.chats)) >= 10
 
-    @pytest.mark.slow
     def test_a_server_that_dies_is_left_out(self) -> None:
         """The others go on within their limit, and that is noted once."""
         notes: list[str] = []
@@ -849,7 +858,7 @@ class TestLoad:
 
         with FakeOllama(with_another) as one, FakeOllama(pausing) as two:
             options = {"checkpoint_url": f"{one.url} {two.url}", "concurrency": "2"}
-            model = make_model("ollama:llama3", settings(options), note=notes.append)
+            model = hasty(make_model("ollama:llama3", settings(options), note=notes.append))
             assert model.fingerprint
             two.stop()
             done = list(model.stream(["a"] * 20, max_new_tokens=4))

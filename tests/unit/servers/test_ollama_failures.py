@@ -32,8 +32,8 @@ CRASHED = (
 )
 
 
-def connect(server: FakeOllama, model: str = "llama3") -> OllamaClient:
-    return OllamaClient(server.url, model, timeout=5, backoff=0.001)
+def connect(server: FakeOllama, model: str = "llama3", timeout: float = 5) -> OllamaClient:
+    return OllamaClient(server.url, model, timeout=timeout, backoff=0.001)
 
 
 def failure(client: OllamaClient, prompt: str = "Score this.") -> str:
@@ -158,7 +158,8 @@ def test_unusable_replies(server: FakeOllama, reply: Reply, message: str) -> Non
     """Each reply that is none becomes one line that says what it was and what to do."""
     server.reply = lambda _: reply
 
-    assert message == failure(connect(server))
+    # A server that stays busy is asked again until the timeout.
+    assert message == failure(connect(server, timeout=1))
 
 
 def test_a_missing_count_matters_for_a_long_prompt_only(server: FakeOllama) -> None:

@@ -31,6 +31,18 @@ def test_a_whole_series(cause: Cause, expected: list[float | None]) -> None:
     assert pauses(RetryPolicy(BACKOFF), *[cause] * len(expected)) == expected
 
 
+@pytest.mark.parametrize(
+    ("cause", "expected"),
+    [
+        (Cause.NO_REPLY, [0.0, 8.0, 8.0, 8.0, 8.0, None]),
+        (Cause.LOST, [2.0, 2.0, 2.0, 2.0, None]),
+    ],
+)
+def test_no_pause_is_too_long(cause: Cause, expected: list[float | None]) -> None:
+    """However slowly the tries are to follow each other, a lost reply is asked for again soon."""
+    assert pauses(RetryPolicy(60.0), *[cause] * len(expected)) == expected
+
+
 def test_causes_add_up() -> None:
     """Each is counted apart, so that no cause begins another's tries anew."""
     busy, dropped, lost = Cause.BUSY, Cause.NO_REPLY, Cause.LOST

@@ -58,8 +58,8 @@ def nested_by_obj(levels: int) -> bytes:
         (b"\x80\x02\x96" + b"\xff" * 8 + b".", opcode("BYTEARRAY8")),
         (b"\x80\x02})" + b"\x85" * DEEP + b"K\x01s.", NESTED_KEY),
         (b"\x80\x04}(" + b")\x85" + b"(" + b")" * 20 + b"t" + b"\x91K\x01s.", NESTED_KEY),
-        (b"\x80\x02" + b"}" * (1 << 23) + b".", f"its pickle has more than 4,194,304 values; {COPY}"),
-        (b"\x80\x02" + b"(" * (1 << 23) + b".", f"its pickle has more than 4,194,304 values; {COPY}"),
+        (b"\x80\x02" + b"}" * ((1 << 22) + 1) + b".", f"its pickle has more than 4,194,304 values; {COPY}"),
+        (b"\x80\x02" + b"(" * ((1 << 22) + 1) + b".", f"its pickle has more than 4,194,304 values; {COPY}"),
         (b"\x80\x02}X\x01\x00\x00\x00a" + b")" + b"h\x00" * 9 + b"K\x01s.", DAMAGED),
     ],
     ids=[

@@ -11,6 +11,7 @@ The families' templates are written down here after the public ones, in Jinja of
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -122,25 +123,23 @@ SPECIAL = {
 }
 """Tokens that each family's template writes."""
 
-one_and_more_turns = pytest.mark.parametrize(
-    "turns", [(), TURNS[:2], TURNS], ids=["one", "two", "three"]
-)
-with_and_without_system = pytest.mark.parametrize(
-    "system", ["", "  Answer shortly.\n"], ids=["plain", "system"]
-)
+RECORDS = {
+    f"{kind}-{number}": Record(f"{kind}-{number}", "And the \nlast? ", "", "No.", {}, system, turns)
+    for kind, system in (("plain", ""), ("system", "  Answer shortly.\n"))
+    for number, turns in (("one", ()), ("two", TURNS[:2]), ("three", TURNS))
+}
+each_record = pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
 
 
-@one_and_more_turns
-@with_and_without_system
+@each_record
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_template_is_the_familys(name: str, system: str, turns: tuple[Turn, ...]) -> None:
+def test_a_template_is_the_familys(name: str, record: Record) -> None:
     """To the byte; only the token for the beginning of a text is left to the tokenizer."""
     begin, end, template = FAMILIES[name]
     tokenizer = make_tokenizer(template=template)
     tokenizer.add_special_tokens({"bos_token": begin or "<s>", "eos_token": end})
-    record = Record("r", "And the \nlast? ", "", "No.", {}, system, turns)
-    messages = [{"role": "system", "content": system}] if system else []
-    messages += [{"role": turn.role, "content": turn.text} for turn in turns]
+    messages = [{"role": "system", "content": record.system}] if record.system else []
+    messages += [{"role": turn.role, "content": turn.text} for turn in record.turns]
     messages.append({"role": "user", "content": record.instruction})
 
     theirs = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
@@ -164,13 +163,21 @@ def family(name: str) -> Any:  # noqa: ANN401  # transformers has no types
     return tokenizer
 
 
-def framed_for(name: str, record: Record, *, is_file: bool = False) -> Prompt:
-    """A prompt by a built-in template, or by the family's as a file, for the family's tokenizer."""
-    _, end, jinja = FAMILIES[name]
-    prompt = "family.jinja" if is_file else name
-    template = jinja.replace("eos_token", f"{end!r}") if is_file else name
+def suite_of(prompt: str, template: str, *records: Record) -> Suite:
     chosen = SuiteSettings(None, None, None, prompt, None, None)
-    suite = Suite("s", Path("data.json"), "", (record,), chosen, template)
+    return Suite("s", Path("data.json"), "", records, chosen, template)
+
+
+@cache
+def suite_by_file(name: str) -> Suite:
+    """All records by a family's template as a file, which one process renders."""
+    _, end, jinja = FAMILIES[name]
+    return suite_of("family.jinja", jinja.replace("eos_token", f"{end!r}"), *RECORDS.values())
+
+
+def framed_for(name: str, record: Record, suite: Suite | None = None) -> Prompt:
+    """A prompt by a built-in template, or of a suite, for the family's tokenizer."""
+    suite = suite or suite_of(name, name, record)
     return suite.framed(record, suite.prompt(record), frozenset(SPECIAL[name]))
 
 
@@ -178,17 +185,13 @@ def whole(record: Record) -> list[dict[str, str]]:
     return [{"role": turn.role, "content": turn.text} for turn in messages_of(record)]
 
 
-@one_and_more_turns
-@with_and_without_system
+@each_record
 @pytest.mark.parametrize("is_file", [False, True], ids=["built-in", "file"])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_the_tokens_are_the_familys(
-    name: str, system: str, turns: tuple[Turn, ...], *, is_file: bool
-) -> None:
+def test_the_tokens_are_the_familys(name: str, record: Record, *, is_file: bool) -> None:
     """Where the tokenizer has the template's special tokens, they are what transformers makes."""
     tokenizer = family(name)
-    record = Record("r", "And the \nlast? ", "", "No.", {}, system, turns)
-    prompt = framed_for(name, record, is_file=is_file)
+    prompt = framed_for(name, record, suite_by_file(name) if is_file else None)
     theirs = tokenizer.apply_chat_template(
         whole(record), add_generation_prompt=True, return_dict=False
     )
@@ -201,7 +204,7 @@ def test_the_tokens_are_the_familys(
 
     assert ids == theirs
     # Only Vicuna's has none around a single message.
-    assert isinstance(prompt, FramedText) or (name == "vicuna" and not turns)
+    assert isinstance(prompt, FramedText) or (name == "vicuna" and not record.turns)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
