@@ -87,7 +87,7 @@ def check_ini(config: pytest.Config) -> None:
     Raises:
         SettingsError: There is one.
     """
-    known = [FILES_INI, REQUIRE_INI, *(one.key for one in (*OPTIONS, *_PATHS))]
+    known = [*_LISTS, *(option.key for option in OPTIONS), *(path.key for path in _PATHS)]
     # pytest has no public way to ask.
     for key in sorted(config._get_unknown_ini_keys()):  # noqa: SLF001
         name = key.lower().replace("-", "_")
