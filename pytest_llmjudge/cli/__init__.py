@@ -27,6 +27,7 @@ from pytest_llmjudge.decisions.matching import match_suites
 from pytest_llmjudge.decisions.parity import compare_texts
 from pytest_llmjudge.decisions.rules import check_margin
 from pytest_llmjudge.decisions.sample_size import reach_under
+from pytest_llmjudge.decisions.worst_case import why_it_cannot_fail
 from pytest_llmjudge.errors import BaselineError, LlmJudgeError, PeopleFileError, SettingsError
 from pytest_llmjudge.kinds import all_kinds, compared_kinds
 from pytest_llmjudge.kinds.plain import plain_comparison
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from pytest_llmjudge.data import Comparison, Measure, Reach
+    from pytest_llmjudge.data import Comparison, Measure, Reach, Side
     from pytest_llmjudge.decisions.parity import Parity
 
 __all__ = ["main", "make_parser"]
@@ -215,6 +216,8 @@ class _Compared:
     comparison: Comparison
     decision: Decision
     parity: Parity | None
+    why_idle: tuple[str, str] | None
+    """Why it passes whatever the new run holds, and what to do about it."""
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -234,6 +237,11 @@ def _compare(options: argparse.Namespace) -> int:
         hint = "name files of runs with suites that can have the gate [baseline]"
         raise SettingsError(where, "neither has a suite that is compared", hint)
     has_passed = all(one.decision.passed for one in comparisons)
+    idle = [one.why_idle for one in comparisons if one.why_idle is not None]
+    if has_passed and len(idle) == len(comparisons):
+        problem, hint = idle[0]
+        where = f"{options.old}, {options.new}"
+        raise SettingsError(where, f"the comparison cannot fail: {problem}", hint)
     if options.json:
         document = {
             "old": str(options.old),
@@ -286,7 +294,16 @@ def _compared(
     for (before, after), measure, own in zip(names, measures, rules, strict=True):
         sides = old.side(measure, before), new.side(measure, after)
         comparison = compare(*sides, own)
-        yield _Compared(after, comparison, decide_baseline(comparison), compare_texts(*sides))
+        decision, why = decide_baseline(comparison), _why_idle(*sides, own)
+        if why is not None and decision.passed:
+            reason = f"{decision.reason}; it cannot fail: {why[0]}"
+            decision = replace(decision, reason=reason)
+        yield _Compared(after, comparison, decision, compare_texts(*sides), why)
+
+
+def _why_idle(before: Side, after: Side, rule: Rule) -> tuple[str, str] | None:
+    keys = [(entry.id, entry.content) for entry in after.entries]
+    return why_it_cannot_fail(before, keys, rule, [entry.group for entry in after.entries])
 
 
 def _rule_for(name: str, measure: Measure, rule: Rule, max_rise: float | None) -> Rule:

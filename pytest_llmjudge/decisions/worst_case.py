@@ -73,7 +73,7 @@ def why_it_cannot_fail(
         problem = (
             f"p < {alpha:.3g} is needed, and a test of 10,000 resamples has 1 / 10,001 at best"
         )
-        return problem, "compare fewer suites in one run, or raise --llm-judge-alpha"
+        return problem, "compare fewer suites in one run, or raise alpha"
     noun, needed = measure.noun if groups is None else "groups", fewest_falls(alpha)
     lower = "lower" if measure.higher_is_better else "higher"
     able = "can be lost" if measure.is_binary else f"can score {lower} than in the baseline"

@@ -50,9 +50,12 @@ def unmet(
             problem = f"{items} {was} skipped or expected to fail"
             yield SettingsError(where, problem, "let them run, or take the suite out of the list")
             continue
-        for name, planned in facts.items():
-            if name != entry and not name.startswith(f"{entry}::"):
-                continue
+        meant = [name for name in facts if name == entry or name.startswith(f"{entry}::")]
+        if not meant:
+            problem = f"nothing of {entry} was to run when the run ended"
+            yield SettingsError(where, problem, "find what ended it")
+        for name in meant:
+            planned = facts[name]
             size = sample_count(planned) + len(planned["due"])
             ended = sum(node.startswith(f"{name}[") for node in reported)
             if ended < size:

@@ -56,11 +56,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Refuse a run that was meant to judge and will not: it would end well, and decide nothing."""
     config = session.config
-    is_worker = hasattr(config, "workerinput")
-    if SESSION in config.stash or is_worker or options.is_listing(config):
+    if hasattr(config, "workerinput") or options.is_listing(config):
         return
     try:
-        options.check_idle(config)
+        options.check_ini(config)
+        if SESSION not in config.stash:
+            options.check_idle(config)
     except SettingsError as error:
         raise pytest.UsageError(*error.lines) from None
 

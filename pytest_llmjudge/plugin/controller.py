@@ -15,7 +15,7 @@ import pytest
 
 from pytest_llmjudge import __version__
 from pytest_llmjudge.data import RunResult
-from pytest_llmjudge.errors import LlmJudgeError, StoreError, one_line
+from pytest_llmjudge.errors import LlmJudgeError, SettingsError, StoreError, one_line
 from pytest_llmjudge.kinds.changed import without_passes
 from pytest_llmjudge.kinds.document import (
     records_with_responses,
@@ -94,11 +94,28 @@ class ControllerHooks:
         self._elsewhere = Elsewhere(session)
         self._temporary = session.settings.cache == "off" or not hasattr(session.config, "cache")
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionstart(self) -> None:
-        """Prove that everything can be written before any work is done."""
-        if is_listing(self._session.config):
-            return
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionstart(self) -> Generator[None, None, None]:
+        """Prove that everything can be written before any work is done.
+
+        What ends the run here ends it badly where suites are required: pytest asks nobody then.
+        """
+        config = self._session.config
+        if is_listing(config):
+            return (yield)
+        self._start()
+        try:
+            return (yield)
+        except pytest.exit.Exception as error:
+            required = required_suites(config)
+            if error.returncode != pytest.ExitCode.OK or not required:
+                raise
+            where = f"{ini_name(config)}: {REQUIRE_INI}"
+            problem = f"the run was ended ({one_line(str(error.msg))}) before {required[0]} ran"
+            refusal = SettingsError(where, problem, "find what ended it, or empty the list")
+        raise pytest.UsageError(*refusal.lines)
+
+    def _start(self) -> None:
         settings = self._session.settings
         try:
             self._session.store.open()
@@ -181,16 +198,28 @@ class ControllerHooks:
         self._explaining.note(report)
         self._shard.note(report)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, None, None]:
         """Write the files, also when the run failed or was interrupted."""
         # A usage error may come late, from a worker that takes the place of one that crashed.
         if session.exitstatus == pytest.ExitCode.USAGE_ERROR and not self._ledger:
-            return
+            return (yield)
+        self._end(session)
+        failed = session.exitstatus != pytest.ExitCode.OK
+        yield
+        if failed:
+            # Another plugin may have made a good end of a bad one.
+            self._have_all_required(session)
+            self._fail_by_problems(session)
+
+    def _end(self, session: pytest.Session) -> None:
         try:
             self._finish(session)
         except LlmJudgeError as error:
             self._give_up(error)
+        self._fail_by_problems(session)
+
+    def _fail_by_problems(self, session: pytest.Session) -> None:
         if self._problems:
             session.exitstatus = max(int(session.exitstatus), int(pytest.ExitCode.TESTS_FAILED))
 

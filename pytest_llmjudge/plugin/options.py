@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ __all__ = [
     "REQUIRE_INI",
     "add_options",
     "check_idle",
+    "check_ini",
     "files_patterns",
     "ini_name",
     "is_enabled",
@@ -27,6 +29,8 @@ FILES_INI = "llm_judge_files"
 REQUIRE_INI = "llm_judge_require"
 _LISTS = {FILES_INI: "*.json", REQUIRE_INI: "test_quality.py"}
 """Ini options that are lists, with what one may hold."""
+_OURS = ("llm_judge", "llm_mmlu")
+"""What the names of ini options of this package begin with."""
 _PATHS = [path for marker in MARKERS for path in marker.paths]
 _LISTING = ("collectonly", "showfixtures", "show_fixtures_per_test", "setupplan", "cacheshow")
 """Where pytest keeps the options with which it runs no test."""
@@ -73,6 +77,25 @@ def is_enabled(config: pytest.Config) -> bool:
 def is_listing(config: pytest.Config) -> bool:
     """Say whether pytest only lists items, fixtures or its cache, so that nothing is judged."""
     return any(config.getoption(name, default=False) for name in _LISTING)
+
+
+def check_ini(config: pytest.Config) -> None:
+    """Refuse ini options that are meant for this package and do not exist.
+
+    pytest only warns of them, and the gate that one was to set would decide nothing.
+
+    Raises:
+        SettingsError: There is one.
+    """
+    known = [*_LISTS, *(option.key for option in OPTIONS), *(path.key for path in _PATHS)]
+    # pytest has no public way to ask.
+    for key in sorted(config._get_unknown_ini_keys()):  # noqa: SLF001
+        name = key.lower().replace("-", "_")
+        if name.startswith(_OURS):
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f'did you mean "{close[0]}"?' if close else "pytest --help lists those there are"
+            where = f"{ini_name(config)}: {key}"
+            raise SettingsError(where, "there is no such option", hint)
 
 
 def check_idle(config: pytest.Config) -> None:

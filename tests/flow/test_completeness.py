@@ -218,6 +218,33 @@ def test_defaults_of_an_ini_file(project: Project) -> None:
     assert outcomes(project.pytester.runpytest()) == {"skipped": 1}
 
 
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("llm_judge_min_averag", 'did you mean "llm_judge_min_average"?'),
+        ("llm_judge_requires", 'did you mean "llm_judge_require"?'),
+        ("llm-judge-min-score", 'did you mean "llm_judge_min_score"?'),
+        ("LLM_JUDGE", 'did you mean "llm_judge"?'),
+        ("llm_mmlu_datas", 'did you mean "llm_mmlu_data"?'),
+        ("llm_judge_zzzzzzzzzzzzzzzzzzzz", "pytest --help lists those there are"),
+    ],
+)
+@pytest.mark.parametrize("judges", [True, False])
+def test_ini_options_that_do_not_exist(
+    project: Project, key: str, hint: str, *, judges: bool
+) -> None:
+    """A misspelled limit decides nothing, and pytest's warning of it fails no run."""
+    project.suite(records(1))
+    project.write("pytest.ini", f"[pytest]\n{key} = 100\n")
+
+    run = project.run if judges else project.pytester.runpytest
+    result = run("--disable-warnings")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert errors(result) == [f"ERROR: pytest.ini: {key}: there is no such option; {hint}"]
+    assert project.pytester.runpytest("--collect-only").ret == 0
+
+
 REQUIRED = f"[pytest]\nllm_judge_require =\n    {A}\n    test_b.py\n"
 
 
@@ -544,6 +571,71 @@ def test_a_required_suite_whose_items_are_taken_away(project: Project, how: str)
     assert (
         f"ERROR: pytest.ini: llm_judge_require: {ran} of {size} items of test_a.py::test_instructions "
         "ran; find what took the others away or ended the run"
+    ) in result.outlines
+
+
+ENDED = {
+    "start": "def pytest_sessionstart(session):",
+    "collection": "def pytest_collection(session):",
+    "items": "def pytest_collection_modifyitems(items):",
+}
+
+
+@pytest.mark.parametrize("hook", ENDED)
+def test_a_run_that_is_ended_before_what_is_required(
+    project: Project, hook: str, dist: tuple[str, ...]
+) -> None:
+    """An end that calls itself a good one is none where nothing was planned yet."""
+    write_suite(project, "test_a.py", OLD, GATED)
+    end = f"""
+import pytest
+
+{ENDED[hook]}
+    if not hasattr((locals().get("session") or items[0]).config, "workerinput"):
+        pytest.exit("maintenance", returncode=0)
+"""
+    project.write("conftest.py", JUDGE.format(fingerprint="reads-1") + end)
+
+    assert project.run(*(dist if hook != "items" else ())).ret == 0
+    project.write("pytest.ini", "[pytest]\nllm_judge_require = test_a.py\n")
+    result = project.run(*(dist if hook != "items" else ()))
+
+    where = "ERROR: pytest.ini: llm_judge_require"
+    if hook == "start":
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        message = "the run was ended (maintenance) before test_a.py ran; find what ended it, or empty the list"
+        assert errors(result) == [f"{where}: {message}"]
+    else:
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        message = "nothing of test_a.py was to run when the run ended; find what ended it"
+        assert f"{where}: {message}" in result.outlines
+
+
+GOOD_END = """
+import pytest
+
+@pytest.hookimpl({when})
+def pytest_sessionfinish(session):
+    session.exitstatus = 0
+"""
+
+
+@pytest.mark.parametrize("when", ["tryfirst=True", "trylast=True"])
+def test_a_required_suite_whose_failure_is_forgiven(
+    project: Project, when: str, dist: tuple[str, ...]
+) -> None:
+    """A plugin that turns the exit status turns it for other tests, not for these."""
+    write_suite(project, "test_a.py", OLD, f"{FIELD}, min_average=100")
+    project.write("conftest.py", JUDGE.format(fingerprint="reads-1") + GOOD_END.format(when=when))
+
+    assert project.run(*dist).ret == 0
+    project.write("pytest.ini", f"[pytest]\nllm_judge_require = {A}\n")
+    result = project.run(*dist)
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert (
+        f"ERROR: pytest.ini: llm_judge_require: {A} is failed; see its summary, or take it out of "
+        "the list"
     ) in result.outlines
 
 

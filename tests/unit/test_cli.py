@@ -95,6 +95,82 @@ def test_compare_finds_nothing_worse(
     assert f"{NAME}: passed\nno drop shown: +16.3 points" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("scores", "arguments", "message"),
+    [
+        (
+            [90, 80, 85, 70],
+            [],
+            (
+                "only 4 of its records can score lower than in the baseline, which shows no drop: "
+                "p = 0.062 at best, and p < 0.05 is needed; give it 5 such records or more"
+            ),
+        ),
+        (
+            [90] * 20,
+            ["--alpha=0.00001"],
+            (
+                "p < 1e-05 is needed, and a test of 10,000 resamples has 1 / 10,001 at best; compare "
+                "fewer suites in one run, or raise alpha"
+            ),
+        ),
+        (
+            OLD,
+            ["--max-drop=85"],
+            (
+                "--max-drop 85 allows the loss of all that the baseline scored, 84.67 points; allow "
+                "fewer points"
+            ),
+        ),
+        (
+            [0] * 6,
+            [],
+            (
+                "the baseline scored 0 points, which leaves nothing to lose; ask what its model can "
+                "answer"
+            ),
+        ),
+    ],
+)
+def test_compare_what_cannot_fail(
+    write: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+    scores: Sequence[int],
+    arguments: Sequence[str],
+    message: str,
+) -> None:
+    """A comparison that passes whatever the candidate holds is a usage error, as in a run."""
+    write("old.json", scores)
+    write("new.json", [0] * len(scores))
+
+    assert main(["compare", "old.json", "new.json", *arguments]) == 2
+
+    assert capsys.readouterr().err == (
+        f"llmjudge: old.json, new.json: the comparison cannot fail: {message}\n"
+    )
+
+
+def test_compare_where_one_suite_cannot_fail(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is named where others can fail; so the command itself can."""
+    small = json.loads(write("small.json", [90, 80]).read_text("utf-8"))["suites"]
+    lost = json.loads(write("lost.json", [0, 0]).read_text("utf-8"))["suites"]
+    for file, more in (("old.json", small), ("new.json", lost)):
+        document = json.loads(write(file, [90] * 8).read_text("utf-8"))
+        document["suites"] += [{**one, "name": "test_b.py::test_b"} for one in more]
+        write(file, []).write_text(json.dumps(document), encoding="utf-8")
+
+    assert main(["compare", "old.json", "new.json"]) == 0
+
+    out = capsys.readouterr().out
+    (line,) = [line for line in out.splitlines() if "cannot fail" in line]
+    assert line.endswith(
+        "; it cannot fail: only 2 of its records can score lower than in the baseline, which shows "
+        "no drop: p = 0.25 at best, and p < 0.025 is needed"
+    )
+
+
 def test_compare_as_json(write: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     """All figures, for other programs."""
     write("old.json", OLD)

@@ -81,7 +81,7 @@ def test_a_level_below_that_of_resampling() -> None:
 
     assert why_it_cannot_fail(old, keys(old), rule) == (
         "p < 8.33e-05 is needed, and a test of 10,000 resamples has 1 / 10,001 at best",
-        "compare fewer suites in one run, or raise --llm-judge-alpha",
+        "compare fewer suites in one run, or raise alpha",
     )
     assert decide_baseline(compare(old, side(*[0] * 30), rule)).passed
 
