@@ -30,7 +30,7 @@ def junit_xml(name: str, run: RunSummary, cases: Sequence[Sequence[SampleCase]],
         cause: Name of the property that says why a gate did not pass.
     """
     root = ET.Element("testsuites", name=name)
-    suite = ET.SubElement(root, "testsuite", name="llm-judge", timestamp=run.created)
+    suite = ET.SubElement(root, "testsuite", name="llm-judge", timestamp=printable(run.created))
     _add_properties(suite, suite_properties(run))
     for summary, samples in zip(run.summaries, cases, strict=True):
         gates = [
@@ -81,7 +81,7 @@ def _add_properties(element: ET.Element, properties: Iterable[tuple[str, str]]) 
     if found:
         parent = ET.SubElement(element, "properties")
         for name, value in found:
-            ET.SubElement(parent, "property", name=name, value=printable(value))
+            ET.SubElement(parent, "property", name=printable(name), value=printable(value))
 
 
 def suite_properties(run: RunSummary) -> Iterator[tuple[str, str]]:

@@ -188,6 +188,13 @@ class _Bearer(requests.auth.AuthBase):
         return request
 
 
+class _Session(requests.Session):
+    """One that leaves redirections alone, whose addresses may be no text."""
+
+    def get_redirect_target(self, _: requests.Response) -> None:
+        """Return that there is none."""
+
+
 class _Sessions:
     """Those of all threads that are alive."""
 
@@ -211,7 +218,7 @@ class _Line(threading.local):
     """Each thread's own session: requests does not promise that threads may share one."""
 
     def __init__(self, sessions: _Sessions, *, trust_env: bool, token: str) -> None:
-        self.session = requests.Session()
+        self.session = _Session()
         sessions.add(self.session)
         self.session.trust_env = trust_env
         if token:
@@ -370,7 +377,8 @@ def _read(response: requests.Response, deadline: Deadline) -> bytes:
             if len(body) > _BODY_LIMIT:
                 message = f"sent more than {_BODY_LIMIT >> 20} MiB"
                 raise TooLargeError(message)
-    except (requests.RequestException, HTTPError) as error:
+    # A size below zero is one that http.client lets through.
+    except (requests.RequestException, HTTPError, ValueError) as error:
         if deadline.left:
             message = "closed the connection in the middle of its reply"
             raise _CutBodyError(message) from error

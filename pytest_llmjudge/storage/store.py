@@ -657,6 +657,12 @@ class Store:
         return connection
 
     def _open_file(self) -> sqlite3.Connection:
+        # SQLite waits for a FIFO without an end.
+        for ending in ("", "-journal", "-wal", "-shm"):
+            path = self.folder / f"store.sqlite{ending}"
+            if path.exists() and not path.is_file():
+                message = f"{path.name} is no regular file"
+                raise sqlite3.DatabaseError(message)
         connection = sqlite3.connect(
             self.folder / "store.sqlite",
             timeout=_BUSY_SECONDS,
@@ -666,11 +672,20 @@ class Store:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
+            self._check_plain(connection)
             self._migrate(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    @staticmethod
+    def _check_plain(connection: sqlite3.Connection) -> None:
+        """Refuse triggers and views: they are programs, which may have no end."""
+        query = "SELECT 1 FROM sqlite_master WHERE type IN ('trigger', 'view')"
+        if connection.execute(query).fetchone():
+            message = "it has triggers or views, which this package never writes"
+            raise sqlite3.DatabaseError(message)
 
     @staticmethod
     def _migrate(connection: sqlite3.Connection) -> None:

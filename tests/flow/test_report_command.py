@@ -279,3 +279,20 @@ def test_a_shard_beside_its_baseline(project: Project, capsys: pytest.CaptureFix
 
     problem = "it is not the baseline that the shard was run with; name that one"
     assert capsys.readouterr().err == f"llmjudge: --baseline other.json: {problem}\n"
+
+
+def test_what_xml_cannot_hold(tmp_path: Path) -> None:
+    """Half a surrogate pair and control characters in a file end as escapes."""
+    document = {
+        "schema": 1,
+        "created": "\ud800\x00\x1b",
+        "pytest_llmjudge": "9",
+        "judge": None,
+        "suites": [],
+    }
+    (tmp_path / "r.json").write_text(json.dumps(document))
+
+    assert main(["report", f"{tmp_path}/r.json", f"--junit={tmp_path}/a.xml"]) == 0
+
+    (suite,) = ET.parse(tmp_path / "a.xml").getroot()  # noqa: S314  # our own
+    assert suite.get("timestamp") == r"\ud800\x00\x1b"

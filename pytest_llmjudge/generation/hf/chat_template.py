@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data import Turn
 from pytest_llmjudge.errors import CheckpointError, one_line
 from pytest_llmjudge.generation.hf.frames import TransformersEncoder
+from pytest_llmjudge.generation.hf.rendering import RenderingError, render_template
 from pytest_llmjudge.generation.reply import TemplateError
 from pytest_llmjudge.generation.tokenizers.frames import Frame
 from pytest_llmjudge.records.framing import places, split_frame
@@ -169,19 +170,19 @@ def _render(folder: Path, tokenizer: Tokenizer, turns: Sequence[Turn], *, in_par
         }
         for turn in turns
     ]
+    variables = {
+        **tokenizer.special_tokens_map,
+        "add_generation_prompt": turns[-1].role == "user",
+        "enable_thinking": False,
+    }
     try:
-        text: str = tokenizer.apply_chat_template(
-            chat,
-            add_generation_prompt=turns[-1].role == "user",
-            tokenize=False,
-            chat_template=_with_day(tokenizer.get_chat_template()),
-            enable_thinking=False,
-        )
-    except Exception as error:  # noqa: BLE001 - a template may raise whatever it wants
-        cause = f"{type(error).__name__}: {one_line(str(error), 200)}"
+        template = _with_day(tokenizer.get_chat_template())
+        return render_template(template, chat, variables)
+    except Exception as error:  # noqa: BLE001 - transformers may raise whatever it wants
+        name = "" if isinstance(error, RenderingError) else f"{type(error).__name__}: "
+        cause = f"{name}{one_line(str(error), 200)}"
         problem = f"its chat template cannot be used ({cause})"
         raise TemplateError(str(folder), problem, f"correct it, or {_TODO}") from None
-    return text
 
 
 def _with_day(template: str) -> str:

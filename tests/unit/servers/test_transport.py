@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -309,27 +310,44 @@ def test_no_tls(server: FakeOllama) -> None:
     assert message.endswith("); correct its certificate, or use http:// if it has none")
 
 
-def test_no_http() -> None:
-    """Another kind of server at the address is reported as that."""
+@pytest.mark.parametrize(
+    ("reply", "problem"),
+    [
+        (b"-ERR unknown command\r\n", "does not speak HTTP; name Ollama's own address"),
+        (
+            b"HTTP/1.1 302 Found\r\nLocation: http://\xff\r\nContent-Length: 0\r\n\r\n",
+            "sends on to http://ÿ; name Ollama's own address",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabc\r\n0\r\n\r\n",
+            "closed the connection in the middle of its reply; ",
+        ),
+    ],
+    ids=["greeting", "redirect", "chunk"],
+)
+def test_no_http(reply: bytes, problem: str) -> None:
+    """Another kind of server at the address, or a broken one, is reported as that."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def greet() -> None:
-            for _ in range(2):
-                connection, _address = listener.accept()
-                with connection:
-                    connection.recv(65536)
-                    connection.sendall(b"-ERR unknown command\r\n")
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _address = listener.accept()
+                    with connection:
+                        connection.recv(65536)
+                        connection.sendall(reply)
 
         thread = threading.Thread(target=greet)
         thread.start()
         client = OllamaClient(f"127.0.0.1:{listener.getsockname()[1]}", "llama3", timeout=5)
-        with pytest.raises(JudgeError) as caught:
-            client.identify()
-        thread.join()
+        try:
+            with pytest.raises(JudgeError) as caught:
+                client.identify()
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
-    assert str(caught.value) == (
-        f"{client.url}: does not speak HTTP; name Ollama's own address with --llm-judge-url"
-    )
+    assert str(caught.value).startswith(f"{client.url}: {problem}")
 
 
 def test_tries_are_not_logged(server: FakeOllama, caplog: pytest.LogCaptureFixture) -> None:

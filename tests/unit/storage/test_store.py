@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sqlite3
 import threading
 import time
@@ -221,6 +222,35 @@ def test_a_lock_keeps_threads_apart(store: Store) -> None:
         thread.join()
 
     assert most == [1] * 8
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "CREATE VIEW notes AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT 1",
+        "CREATE TABLE any (i); CREATE TRIGGER more AFTER INSERT ON any BEGIN DELETE FROM any; END",
+    ],
+    ids=["view", "trigger"],
+)
+def test_a_store_with_programs(store: Store, program: str) -> None:
+    """What may run without an end is not run."""
+    store.folder.mkdir()
+    connection = sqlite3.connect(store.folder / "store.sqlite")
+    connection.executescript(program)
+    connection.close()
+
+    with pytest.raises(StoreError, match="it has triggers or views, which this package never"):
+        store.open()
+
+
+@pytest.mark.parametrize("ending", ["", "-journal", "-wal", "-shm"])
+def test_a_store_that_is_a_fifo(store: Store, ending: str) -> None:
+    """It is not waited for."""
+    store.folder.mkdir()
+    os.mkfifo(store.folder / f"store.sqlite{ending}")
+
+    with pytest.raises(StoreError, match=f"store.sqlite{ending} is no regular file"):
+        store.open()
 
 
 def test_a_store_of_another_version(store: Store) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 pytest.importorskip("transformers")
 
+from pytest_llmjudge.generation.hf import rendering
 from pytest_llmjudge.generation.hf.chat_template import ChatTemplate
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel
 
@@ -123,6 +124,36 @@ def test_a_template_without_a_place(template: str, problem: str) -> None:
     assert str(caught.value) == (
         f"candidate: {problem}; correct it, or choose another prompt than 'chat'"
     )
+
+
+@pytest.mark.parametrize(
+    ("beyond", "problem"),
+    [
+        (
+            "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+            "it was not rendered within 1 seconds",
+        ),
+        ("{{ ('a' * 2000000000)|length }}", "it takes more than 1 GiB of memory"),
+        ("{{ '%2000000000d' % 1 }}", "it takes more than 1 GiB of memory"),
+        ("{{ 'a'|center(30000000) }}", "its text has 30,000,054 characters"),
+        ("{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}", "RecursionError: maximum"),
+    ],
+    ids=["time", "memory", "width", "text", "calls"],
+)
+def test_a_template_that_takes_too_much(
+    monkeypatch: pytest.MonkeyPatch, beyond: str, problem: str
+) -> None:
+    """It hangs no run and fills no memory, and others are rendered after it."""
+    monkeypatch.setattr(rendering, "_SECONDS", 1)
+    chat = ChatTemplate(FOLDER, make_tokenizer(template=CHATML + beyond))
+
+    with pytest.raises(CheckpointError) as caught:
+        chat.message_ids("Say 1.")
+
+    message = str(caught.value)
+    assert message.startswith(f"candidate: its chat template cannot be used ({problem}")
+    assert message.endswith("); correct it, or choose another prompt than 'chat'")
+    assert ChatTemplate(FOLDER, make_tokenizer()).message_ids("Say 1.")
 
 
 @pytest.mark.parametrize("where", ["chat_template.jinja", "tokenizer_config.json", "none"])
