@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.flow.test_judge_check import unlike_records
-from tests.support.fake_ollama import Answer, ChatRequest, FakeOllama, Reply, similarity
+from tests.support.fake_ollama import Answer, ChatRequest, FakeOllama, Hang, Reply, similarity
 from tests.support.project import MODEL, records
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def test_a_server_that_dies_is_left_out(project: Project, mode: tuple[str, ...])
         def die(request: ChatRequest) -> Reply:
             if request.number == 4:
                 threading.Thread(target=two.stop).start()
-                time.sleep(5)
+                return Hang(threading.Event())
             return slow(request)
 
         two.reply = die
@@ -135,7 +135,7 @@ def test_all_servers_die(project: Project, mode: tuple[str, ...]) -> None:
             if request.number == 8:
                 for server in servers:
                     threading.Thread(target=server.stop).start()
-                time.sleep(5)
+                return Hang(threading.Event())
             return slow(request)
 
         servers[1].reply = die

@@ -14,6 +14,7 @@ import contextlib
 import functools
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import pkgutil
@@ -34,7 +35,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 OTHERS = ("hypothesispytest", "anyio", "html", "html_fixtures", "metadata", "pytest_reportlog")
 """Plugins that are not ours, which take seconds to import."""
@@ -56,8 +57,11 @@ PRELOADED = (
 )
 """What the package imports late; some of them do not bear a second import in one process."""
 
-LATE = re.compile(r"__main__|\.hf\.generate|\.(voting|labelling|local_page)\.")
-"""Modules of the package that run something, or import transformers or Flask."""
+PAGES = re.compile(r"\.(voting|labelling|local_page)\.")
+"""Modules of the package that import Flask."""
+
+LATE = re.compile(rf"__main__|\.hf\.generate|{PAGES.pattern}")
+"""Those, and what runs something or imports transformers."""
 
 CLIENT = Path(__file__).with_name("fork_client.py")
 
@@ -76,10 +80,22 @@ def preload() -> None:
     _keep_metadata()
     for name in PRELOADED:
         importlib.import_module(name)
+    for name in _modules():
+        if LATE.search(name) is None:
+            importlib.import_module(name)
+
+
+def _preload_pages() -> None:
+    # An import takes longer than a page's whole test. Not every environment has Flask.
+    if importlib.util.find_spec("flask"):
+        for name in filter(PAGES.search, _modules()):
+            importlib.import_module(name)
+
+
+def _modules() -> Iterator[str]:
     package = importlib.import_module("pytest_llmjudge")
     for module in pkgutil.walk_packages(package.__path__, "pytest_llmjudge."):
-        if LATE.search(module.name) is None:
-            importlib.import_module(module.name)
+        yield module.name
 
 
 def _keep_metadata() -> None:
@@ -257,6 +273,7 @@ def main() -> None:
     sys.path.pop(0)
     folder = tempfile.mkdtemp()
     _import_all(folder)
+    _preload_pages()
     _serve(folder)
 
 
