@@ -63,6 +63,13 @@ PAGES = re.compile(r"\.(voting|labelling|local_page)\.")
 LATE = re.compile(rf"__main__|\.hf\.generate|{PAGES.pattern}")
 """Those, and what runs something or imports transformers."""
 
+OF_TRANSFORMERS = (
+    "transformers.generation.utils",
+    "transformers.modeling_utils",
+    "transformers.models.auto.modeling_auto",
+)
+"""What takes seconds in each process that uses a Hugging Face folder."""
+
 CLIENT = Path(__file__).with_name("fork_client.py")
 
 RUN = "import __main__; __main__.run()"
@@ -70,6 +77,9 @@ RUN = "import __main__; __main__.run()"
 
 COLLECT = "import __main__; __main__.collect()"
 """What a process does from which the workers of these tests are forked, likewise."""
+
+SERVE = "import __main__; __main__.serve_with_transformers()"
+"""What a process does from which all is forked that may use transformers."""
 
 ADDRESS = "WORKER_FORKS"
 """Environment variable with the address of the process that forks, for runs within a run."""
@@ -117,13 +127,16 @@ def pytest_xdist_setupnodes(specs: list[Any]) -> None:
     _fork(specs, _client)
 
 
-def fork_from_collected(config: pytest.Config, specs: list[Any]) -> None:
+def fork_from_collected(config: pytest.Config, specs: list[Any], *, has_transformers: bool) -> None:
     """Fork each worker from a process that has imported the tests of a run, not each for itself.
 
     To rewrite their assertions and to import what they need takes most of a worker's collection.
+    With ``has_transformers`` all runs in the workers are forked from one with its slow imports.
     """
     arguments = ["-m", config.option.markexpr, *config.args]
     _fork(specs, lambda: _client_of(_started(python(COLLECT, *arguments))))
+    if has_transformers and sys.platform == "linux" and importlib.util.find_spec("transformers"):
+        os.environ[ADDRESS] = _started(python(SERVE))
 
 
 def _fork(specs: list[Any], client: Callable[[], list[str]]) -> None:
@@ -167,7 +180,23 @@ def collect() -> None:
     with contextlib.redirect_stdout(sys.stderr):
         pytest.main(["--collect-only", "-qq", "-n0", "-pno:cacheprovider", *sys.argv[1:]])
     torch.set_num_threads(threads)
+    if "transformers" in sys.modules:
+        _import_of_transformers()
     _serve(tempfile.mkdtemp())
+
+
+def serve_with_transformers() -> None:
+    """Import what uses of transformers need, and serve requests as the first process does."""
+    folder = tempfile.mkdtemp()
+    # Transformers imports it too, after which pytest could not rewrite its assertions.
+    _import_all(folder, [name for name in OTHERS if name != "anyio"])
+    _import_of_transformers()
+    _serve(folder)
+
+
+def _import_of_transformers() -> None:
+    for name in OF_TRANSFORMERS:
+        importlib.import_module(name)
 
 
 def _client() -> list[str]:
@@ -258,9 +287,9 @@ class _Forks:
         return arguments
 
 
-def _import_all(folder: str) -> None:
+def _import_all(folder: str, without: Sequence[str]) -> None:
     # It rewrites the assertions of plugins, and would warn in each worker that it no longer can.
-    others = [f"-pno:{name}" for name in OTHERS]
+    others = [f"-pno:{name}" for name in without]
     with contextlib.redirect_stdout(sys.stderr):
         pytest.main(
             ["--collect-only", "-pno:cacheprovider", *others, f"--rootdir={folder}", folder]
@@ -272,7 +301,7 @@ def main() -> None:
     """Import what all runs need, and serve requests."""
     sys.path.pop(0)
     folder = tempfile.mkdtemp()
-    _import_all(folder)
+    _import_all(folder, OTHERS)
     _preload_pages()
     _serve(folder)
 
