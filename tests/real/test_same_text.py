@@ -110,6 +110,7 @@ def test_tokens_are_the_same(case: Case) -> None:
     assert len(one_by_one) == len(case.prompts)
     with torch.inference_mode():
         for number, text in one_by_one.items():
+            assert text is not None
             check_text(case, case.prompts[number], text)
 
 
