@@ -69,7 +69,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
     """Collect these tests once for all workers."""
-    worker_forks.fork_from_collected(config, specs)
+    is_quick = config.option.markexpr == QUICK
+    worker_forks.fork_from_collected(config, specs, has_transformers=not is_quick)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -67,19 +67,22 @@ def check_results(document: dict[str, Any]) -> None:
     assert suite["outcome"] == "passed"
 
 
-@pytest.mark.parametrize(
-    "mode", [(), ("-n", "2"), ("-n", "4"), ("-p", "no:xdist")], ids=["plain", "n2", "n4", "no"]
-)
 def test_recorded_average_is_reproduced(
-    mode: tuple[str, ...], real_project: Project, server: FakeOllama, recorded: Path
+    real_project: Project, server: FakeOllama, recorded: Path
 ) -> None:
-    """Every way of running asks the recorded prompts once, one at a time, and agrees."""
-    result = real_project.run(*mode, *ARGUMENTS, server=server.url)
+    """Every way of running asks the recorded prompts once, one at a time, to the same results."""
+    documents = []
+    for runs, mode in enumerate(((), ("-n", "2"), ("-n", "4"), ("-p", "no:xdist")), 1):
+        result = real_project.run(*mode, *ARGUMENTS, "--llm-judge-cache=off", server=server.url)
 
-    result.assert_outcomes(passed=111)
-    check_results(real_project.results())
-    assert recorded_prompts(recorded) == prompts(server)
-    assert server.max_in_flight == 1
+        result.assert_outcomes(passed=111)
+        documents.append(real_project.results())
+        check_results(documents[-1])
+        expected = recorded_prompts(recorded)
+        assert prompts(server) == Counter({text: runs * n for text, n in expected.items()})
+        assert server.max_in_flight == 1
+
+    assert all(document == documents[0] for document in documents)
 
 
 def test_a_killed_run_is_resumed(
@@ -115,15 +118,3 @@ def test_a_killed_run_is_resumed(
 
     real_project.run(*mode, *ARGUMENTS, "--llm-judge-cache=off", server=server.url)
     assert resumed == real_project.results()
-
-
-def test_results_are_the_same_however_they_were_made(
-    real_project: Project, server: FakeOllama
-) -> None:
-    """Plain, distributed and warm runs write the same results file but for its time."""
-    documents = []
-    for mode in ((), ("-n", "2"), ("-p", "no:xdist")):
-        real_project.run(*mode, *ARGUMENTS, "--llm-judge-cache=off", server=server.url)
-        documents.append(real_project.results())
-
-    assert documents[0] == documents[1] == documents[2]

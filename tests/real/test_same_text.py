@@ -1,8 +1,8 @@
-"""Decoding in batches with a cache gives what the lecture's plain loop gives, on real prompts.
+"""Decoding in batches with a cache gives what the lecture's plain model gives, on real prompts.
 
-`LLMJUDGE_TEST_NEW_TOKENS` sets how many tokens are compared for each prompt; the default is small
-because the lecture's loop computes a whole sequence for each. `LLMJUDGE_TEST_EVERY=1` compares all
-prompts on GPT-2's own size too, and not every sixth.
+`LLMJUDGE_TEST_NEW_TOKENS` sets how many tokens are compared for each prompt. With
+LLMJUDGE_FULL_SIZE set, all prompts are compared on all layers of GPT-2 small, and not every sixth
+on two of them.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from pytest_llmjudge.generation.families.gpt2.model import GPTModel
 from pytest_llmjudge.generation.tokenizers.byte_pairs import load_ranks
 from pytest_llmjudge.generation.tokenizers.files import find_tokenizer
 from pytest_llmjudge.records.prompts import instruction_prompt
-from tests.unit.generation.tiny import lecture_model, lecture_text
+from tests.unit.generation.tiny import lecture_model
 
 DATA = os.environ.get("LLMJUDGE_REAL_DATA", "")
 pytestmark = pytest.mark.skipif(not DATA, reason="needs LLMJUDGE_REAL_DATA")
 
 NEW_TOKENS = int(os.environ.get("LLMJUDGE_TEST_NEW_TOKENS", "4"))
-GPT2_SMALL = "random GPT-2 124M"
+IS_FULL_SIZE = "LLMJUDGE_FULL_SIZE" in os.environ
+GPT2_SMALL = "random GPT-2 small"
 FOLDER = Path(__file__).parents[2] / "checkpoints"
 
 
@@ -48,12 +49,13 @@ class Case(NamedTuple):
     scope="module", params=[GPT2_SMALL, *sorted(file.name for file in FOLDER.glob("*.pth"))]
 )
 def case(request: pytest.FixtureRequest) -> Case:
-    """Random weights of GPT-2's smallest shape, and each checkpoint of this repository."""
+    """Random weights as wide as GPT-2's smallest, and each checkpoint of this repository."""
     if request.param == GPT2_SMALL:
         os.environ.setdefault("TIKTOKEN_CACHE_DIR", str(Path(DATA, "gpt2-bpe")))
         path, ranks = Path("gpt2.pth"), None
         torch.manual_seed(0)
-        config = GPTConfig(50257, 1024, 768, n_heads=12, n_layers=12, qkv_bias=True)
+        layers = 12 if IS_FULL_SIZE else 2
+        config = GPTConfig(50257, 1024, 768, n_heads=12, n_layers=layers, qkv_bias=True)
         model = GPTModel(config).eval().requires_grad_(requires_grad=False)
     else:
         path = FOLDER / request.param
@@ -68,18 +70,21 @@ def case(request: pytest.FixtureRequest) -> Case:
         pack(model)
     room = model.config.context_length - NEW_TOKENS
     texts = real_prompts()
-    if request.param == GPT2_SMALL:
-        # The lecture's loop takes a second for each prompt there.
-        texts = texts[:: int(os.environ.get("LLMJUDGE_TEST_EVERY", "6"))]
+    if request.param == GPT2_SMALL and not IS_FULL_SIZE:
+        texts = texts[::6]
     prompts = [ids for text in texts if len(ids := tokenizer.encode(text)) <= room]
     assert len(prompts) == len(texts)
     return Case(model, lecture, prompts, tokenizer.end)
 
 
-def expected_texts(case: Case) -> list[list[int]]:
-    """Return what the lecture's loop writes after each prompt, up to the end token."""
-    texts = [lecture_text(case.lecture, prompt, NEW_TOKENS) for prompt in case.prompts]
-    return [text[: text.index(case.end)] if case.end in text else text for text in texts]
+def check_text(case: Case, prompt: list[int], text: list[int]) -> None:
+    """Each token is the lecture's choice after those before it, and so is where the text ends."""
+    logits = case.lecture(torch.tensor([[*prompt, *text]]))[0, len(prompt) - 1 :]
+    *chosen, following = logits.argmax(-1).tolist()
+
+    assert text == chosen
+    assert case.end not in text
+    assert len(text) == NEW_TOKENS or following == case.end
 
 
 def real_prompts() -> list[str]:
@@ -96,14 +101,18 @@ def real_prompts() -> list[str]:
 
 def test_tokens_are_the_same(case: Case) -> None:
     """Token for token, whatever the size of a batch."""
-    expected = expected_texts(case)
     limits = [NEW_TOKENS] * len(case.prompts)
+    one_by_one, *others = (
+        dict(decode(case.model, case.prompts, limits, ends={case.end}, slots=slots))
+        for slots in (1, 7, 32)
+    )
 
-    for slots in (1, 7, 32):
-        decoded = dict(decode(case.model, case.prompts, limits, ends={case.end}, slots=slots))
-
-        texts = [decoded[prompt] for prompt in range(len(case.prompts))]
-        assert texts == expected, f"{slots} slots"
+    assert others == [one_by_one, one_by_one]
+    assert len(one_by_one) == len(case.prompts)
+    with torch.inference_mode():
+        for number, text in one_by_one.items():
+            assert text is not None
+            check_text(case, case.prompts[number], text)
 
 
 def test_logits_are_the_same(case: Case) -> None:

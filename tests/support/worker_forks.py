@@ -14,6 +14,7 @@ import contextlib
 import functools
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import pkgutil
@@ -34,7 +35,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 OTHERS = ("hypothesispytest", "anyio", "html", "html_fixtures", "metadata", "pytest_reportlog")
 """Plugins that are not ours, which take seconds to import."""
@@ -56,8 +57,18 @@ PRELOADED = (
 )
 """What the package imports late; some of them do not bear a second import in one process."""
 
-LATE = re.compile(r"__main__|\.hf\.generate|\.(voting|labelling|local_page)\.")
-"""Modules of the package that run something, or import transformers or Flask."""
+PAGES = re.compile(r"\.(voting|labelling|local_page)\.")
+"""Modules of the package that import Flask."""
+
+LATE = re.compile(rf"__main__|\.hf\.generate|{PAGES.pattern}")
+"""Those, and what runs something or imports transformers."""
+
+OF_TRANSFORMERS = (
+    "transformers.generation.utils",
+    "transformers.modeling_utils",
+    "transformers.models.auto.modeling_auto",
+)
+"""What takes seconds in each process that uses a Hugging Face folder."""
 
 CLIENT = Path(__file__).with_name("fork_client.py")
 
@@ -66,6 +77,9 @@ RUN = "import __main__; __main__.run()"
 
 COLLECT = "import __main__; __main__.collect()"
 """What a process does from which the workers of these tests are forked, likewise."""
+
+SERVE = "import __main__; __main__.serve_with_transformers()"
+"""What a process does from which all is forked that may use transformers."""
 
 ADDRESS = "WORKER_FORKS"
 """Environment variable with the address of the process that forks, for runs within a run."""
@@ -76,10 +90,22 @@ def preload() -> None:
     _keep_metadata()
     for name in PRELOADED:
         importlib.import_module(name)
+    for name in _modules():
+        if LATE.search(name) is None:
+            importlib.import_module(name)
+
+
+def _preload_pages() -> None:
+    # An import takes longer than a page's whole test. Not every environment has Flask.
+    if importlib.util.find_spec("flask"):
+        for name in filter(PAGES.search, _modules()):
+            importlib.import_module(name)
+
+
+def _modules() -> Iterator[str]:
     package = importlib.import_module("pytest_llmjudge")
     for module in pkgutil.walk_packages(package.__path__, "pytest_llmjudge."):
-        if LATE.search(module.name) is None:
-            importlib.import_module(module.name)
+        yield module.name
 
 
 def _keep_metadata() -> None:
@@ -101,13 +127,16 @@ def pytest_xdist_setupnodes(specs: list[Any]) -> None:
     _fork(specs, _client)
 
 
-def fork_from_collected(config: pytest.Config, specs: list[Any]) -> None:
+def fork_from_collected(config: pytest.Config, specs: list[Any], *, has_transformers: bool) -> None:
     """Fork each worker from a process that has imported the tests of a run, not each for itself.
 
     To rewrite their assertions and to import what they need takes most of a worker's collection.
+    With ``has_transformers`` all runs in the workers are forked from one with its slow imports.
     """
     arguments = ["-m", config.option.markexpr, *config.args]
     _fork(specs, lambda: _client_of(_started(python(COLLECT, *arguments))))
+    if has_transformers and sys.platform == "linux" and importlib.util.find_spec("transformers"):
+        os.environ[ADDRESS] = _started(python(SERVE))
 
 
 def _fork(specs: list[Any], client: Callable[[], list[str]]) -> None:
@@ -150,7 +179,23 @@ def collect() -> None:
     with contextlib.redirect_stdout(sys.stderr):
         pytest.main(["--collect-only", "-qq", "-n0", "-pno:cacheprovider", *sys.argv[1:]])
     torch.set_num_threads(threads)
+    if "transformers" in sys.modules:
+        _import_of_transformers()
     _serve(tempfile.mkdtemp())
+
+
+def serve_with_transformers() -> None:
+    """Import what uses of transformers need, and serve requests as the first process does."""
+    folder = tempfile.mkdtemp()
+    # Transformers imports it too, after which pytest could not rewrite its assertions.
+    _import_all(folder, [name for name in OTHERS if name != "anyio"])
+    _import_of_transformers()
+    _serve(folder)
+
+
+def _import_of_transformers() -> None:
+    for name in OF_TRANSFORMERS:
+        importlib.import_module(name)
 
 
 def _client() -> list[str]:
@@ -241,9 +286,9 @@ class _Forks:
         return arguments
 
 
-def _import_all(folder: str) -> None:
+def _import_all(folder: str, without: Sequence[str]) -> None:
     # It rewrites the assertions of plugins, and would warn in each worker that it no longer can.
-    others = [f"-pno:{name}" for name in OTHERS]
+    others = [f"-pno:{name}" for name in without]
     with contextlib.redirect_stdout(sys.stderr):
         pytest.main(
             ["--collect-only", "-pno:cacheprovider", *others, f"--rootdir={folder}", folder]
@@ -255,7 +300,8 @@ def main() -> None:
     """Import what all runs need, and serve requests."""
     sys.path.pop(0)
     folder = tempfile.mkdtemp()
-    _import_all(folder)
+    _import_all(folder, OTHERS)
+    _preload_pages()
     _serve(folder)
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -157,15 +158,19 @@ def test_another_model_answers(server: FakeOllama, open_store: Callable[..., Sto
 def test_ctrl_c(server: FakeOllama, open_store: Callable[..., Store]) -> None:
     """It ends the asking at once; what was said before is there, and in the cache."""
     never = threading.Event()
+    store, judge = open_store(), connect(server)
+    key = judge.explanation_key(RECORD, "A.")
 
     def interrupting(request: ChatRequest) -> Reply:
         if "> A." in request.prompt:
             return Answer(WHY)
+        while not store.explanations([key]):
+            time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
         return Hang(never)
 
     server.reply = interrupting
-    explained = ask(open_store(), connect(server), "A.", "B.", "C.")
+    explained = ask(store, judge, "A.", "B.", "C.")
     never.set()
     server.reply = always(WHY)
     again = ask(open_store("next"), connect(server), "A.")
