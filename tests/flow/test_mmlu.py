@@ -549,7 +549,15 @@ def llm_model():
         ),
         (
             "Own.score = lambda self, contexts: iter([[None] * 4] * len(contexts))",
-            "llm_model (Own): its log-probabilities for question kitchen_science-* are no numbers; see whether its training diverged",
+            "llm_model (Own): score() gave None for question kitchen_science-*; give floats",
+        ),
+        (
+            "Own.score = lambda self, contexts: iter([[False] * 4] * len(contexts))",
+            "llm_model (Own): score() gave False for question kitchen_science-*; give floats",
+        ),
+        (
+            "Own.score = lambda self, contexts: iter([[1.0, 2.0, 3.0, 4.0]] * len(contexts))",
+            "llm_model (Own): score() gave a log-probability above 0 for question kitchen_science-*; give the logarithm, not its negative",
         ),
         (
             "Own.score = lambda self, contexts: iter([[-10**400] * 4] * len(contexts))",
@@ -560,7 +568,7 @@ def llm_model():
             "llm_model (Own): it raised Mute: a text that cannot be read; correct it",
         ),
     ],
-    ids=["good", "no-fingerprint", "restless", "encode", "ids", "count", "none", "huge", "mute"],
+    ids=["good", "no-fingerprint", "restless", "encode", "ids", "count", "none", "false", "above-0", "huge", "mute"],
 )  # fmt: skip
 def test_a_model_of_ones_own(
     project: Project, mode: tuple[str, ...], changes: str, message: str | None
