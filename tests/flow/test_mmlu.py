@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -256,6 +258,20 @@ def test_numbers_that_are_none(project: Project) -> None:
             )
         ]
     )
+
+
+def test_kept_numbers_that_are_none(project: Project) -> None:
+    """What is kept and above 0 is no logarithm: the questions are asked again."""
+    exam(project, score="-1.0 - number")
+    project.run().assert_outcomes(passed=4)
+    before = len(asked(project))
+    path = next((project.path / ".pytest_cache").rglob("store.sqlite"))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE answers SET facts = replace(facts, '-', '')")
+
+    project.run().assert_outcomes(passed=4)
+
+    assert len(asked(project)) == 2 * before > 0
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
