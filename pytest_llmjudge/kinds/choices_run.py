@@ -13,7 +13,6 @@ from pytest_llmjudge.keys import make_key
 from pytest_llmjudge.kinds.scored_run import ScoredRecordsRun, Task
 from pytest_llmjudge.questions.answers import ChoiceAnswer
 from pytest_llmjudge.questions.base import Draw
-from pytest_llmjudge.values import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["ChoiceSet", "ChoicesRun"]
 
 _NUMBERS: Final = (int, float)
-_ROUNDING: Final = 1e-3
-"""By which a log-probability may be above 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +133,8 @@ class ChoicesRun(ScoredRecordsRun[ChoiceAnswer]):
     def _facts(
         self, record: str, values: Sequence[Sequence[Any]], task: Task
     ) -> str | LlmJudgeError:
+        from pytest_llmjudge.pipeline.scoring_model import wrong_logprob
+
         lengths, is_cut = task.about
         logprobs = [one for some in values for one in some]
         where = self._model_name()
@@ -145,13 +144,9 @@ class ChoicesRun(ScoredRecordsRun[ChoiceAnswer]):
             )
             hint = "give a log-probability for each branch of each context"
             return CheckpointError(where, problem, hint)
-        odd = [one for one in logprobs if type(one) is bool or not isinstance(one, _NUMBERS)]
-        if odd:
-            problem = f"score() gave {shown(odd[0])} for record {record}"
-            return CheckpointError(where, problem, "give floats")
-        if any(value > _ROUNDING for value in logprobs):
-            problem = f"score() gave a log-probability above 0 for record {record}"
-            return CheckpointError(where, problem, "give the logarithm, not its negative")
+        wrong = wrong_logprob(where, logprobs, f"record {record}")
+        if wrong is not None:
+            return wrong
         if not all(map(_is_logprob, logprobs)):
             return self._no_answer(record)
         return json.dumps([logprobs, list(lengths), is_cut])

@@ -123,8 +123,6 @@ _LONGEST_WINDOW = 4096
 """Tokens of a text's window at most: logits of a context of 131,072 tokens would take 60 GB."""
 _DIGITS = 16
 """Hexadecimal digits of a digest of tokens."""
-_ROUNDING = 1e-3
-"""By which a log-probability may be above 0."""
 _MOST_NATS = 1e6
 """Highest loss of a token. No loss exceeds the range of the logits plus ln(size of the vocabulary),
 in float16 about 131,020: beyond is a model that diverged, or a figure that nobody measured."""
@@ -682,6 +680,8 @@ class _LossRun(ScoredRecordsRun[Loss]):
     def _facts(
         self, record: str, values: Sequence[Sequence[float]], task: Task
     ) -> str | LlmJudgeError:
+        from pytest_llmjudge.pipeline.scoring_model import wrong_logprob
+
         contexts, tokenizer = task.contexts, task.about
         where = self._model_name()
         if any(len(value) != 1 for value in values):
@@ -690,9 +690,9 @@ class _LossRun(ScoredRecordsRun[Loss]):
         sizes = [len(context.branches[0]) for context in contexts]
         parts = []
         for (value,), size in zip(values, sizes, strict=True):
-            if value > _ROUNDING:
-                problem = f"score() gave a log-probability above 0 for record {record}"
-                return CheckpointError(where, problem, "give the logarithm, not its negative")
+            wrong = wrong_logprob(where, [value], f"record {record}")
+            if wrong is not None:
+                return wrong
             if not value >= -_MOST_NATS * size:
                 return self._no_loss(record, value)
             parts.append((max(0.0, -value), size))

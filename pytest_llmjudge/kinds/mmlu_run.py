@@ -21,6 +21,7 @@ from pytest_llmjudge.pipeline.scoring_model import (
     raised_by,
     scored,
     scoring_model,
+    wrong_logprob,
 )
 from pytest_llmjudge.pipeline.turns import wait_or_compute
 from pytest_llmjudge.pipeline.user_code import user_code
@@ -214,6 +215,9 @@ class MMLURun:
                 )
                 hint = "give a log-probability for each branch of each context"
                 return CheckpointError(name_of(self.model), problem, hint)
+            wrong = wrong_logprob(name_of(self.model), scores[index], f"question {question.id}")
+            if wrong is not None:
+                return wrong
             if not all(_is_finite(value) for value in scores[index]):
                 problem = f"its log-probabilities for question {question.id} are no numbers"
                 is_narrow = isinstance(self.model, Model) and self._settings.dtype == FLOAT16
@@ -263,6 +267,9 @@ def _answer(question: MMLUQuestion, values: list[float], shots: int, is_cut: boo
         ValueError: It is none.
     """
     if len(values) != len(question.choices) or not all(map(_is_finite, values)):
+        raise ValueError
+    # Earlier versions kept those of models that gave no logarithms.
+    if wrong_logprob("", values, question.id) is not None:
         raise ValueError
     if type(shots) is not int or type(is_cut) is not bool:
         raise ValueError

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from pytest_llmjudge.errors import CheckpointError, PromptError, one_line
 from pytest_llmjudge.generation.base import LocalModel, Model
 from pytest_llmjudge.pipeline.protocols import name_of
 from pytest_llmjudge.pipeline.user_code import described
+from pytest_llmjudge.values import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
     from pytest_llmjudge.data import Context
 
@@ -24,11 +25,14 @@ __all__ = [
     "raised_by",
     "scored",
     "scoring_model",
+    "wrong_logprob",
 ]
 
 _IDS = "whole numbers of 0 or more"
 _SHOWN = 100
 """Characters of what a user's model gave."""
+_ROUNDING: Final = 1e-3
+"""By which a log-probability may be above 0."""
 
 
 Name = TypeVar("Name", bound="Hashable")
@@ -59,6 +63,26 @@ class ScoringModel(Scorer, Protocol):
         self, prompt: str, reference: str, *, chat: bool = False, end: bool = True
     ) -> tuple[list[int], list[int]]:
         """Return the tokens of a prompt and of the reference behind it, encoded as one text."""
+
+
+def wrong_logprob(where: str, values: Iterable[object], about: str) -> CheckpointError | None:
+    """Return the error of a log-probability that is none; ``None`` where there is none such.
+
+    NaN and -inf are left to the caller: they are a diverged model's, not wrong code's.
+
+    Args:
+        where: The model, for the message.
+        values: What it gave.
+        about: What for.
+    """
+    for value in values:
+        if type(value) is bool or not isinstance(value, (int, float)):
+            problem = f"score() gave {shown(value)} for {about}"
+            return CheckpointError(where, problem, "give floats")
+        if value > _ROUNDING:
+            problem = f"score() gave a log-probability above 0 for {about}"
+            return CheckpointError(where, problem, "give the logarithm, not its negative")
+    return None
 
 
 def raised_by(model: object, error: BaseException) -> CheckpointError:

@@ -715,6 +715,17 @@ def test_a_loss_below_zero(project: Project) -> None:
     assert message in str(result.stdout)
 
 
+def test_a_loss_that_is_no_number(project: Project) -> None:
+    """False is none, though Python counts with it as 0, the best of all losses."""
+    write(project, '"data.json", max_perplexity=2')
+    project.write("conftest.py", OWN.replace("-0.5 * len(branch)", "False"))
+
+    result = project.run()
+
+    result.assert_outcomes(errors=6, failed=1)
+    assert "score() gave False for record r0; give floats" in str(result.stdout)
+
+
 WINDOWS = """
 import pytest
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -256,6 +258,20 @@ def test_numbers_that_are_none(project: Project) -> None:
             )
         ]
     )
+
+
+def test_kept_numbers_that_are_none(project: Project) -> None:
+    """What is kept and above 0 is no logarithm: the questions are asked again."""
+    exam(project, score="-1.0 - number")
+    project.run().assert_outcomes(passed=4)
+    before = len(asked(project))
+    path = next((project.path / ".pytest_cache").rglob("store.sqlite"))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE answers SET facts = replace(facts, '-', '')")
+
+    project.run().assert_outcomes(passed=4)
+
+    assert len(asked(project)) == 2 * before > 0
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
@@ -549,7 +565,15 @@ def llm_model():
         ),
         (
             "Own.score = lambda self, contexts: iter([[None] * 4] * len(contexts))",
-            "llm_model (Own): its log-probabilities for question kitchen_science-* are no numbers; see whether its training diverged",
+            "llm_model (Own): score() gave None for question kitchen_science-*; give floats",
+        ),
+        (
+            "Own.score = lambda self, contexts: iter([[False] * 4] * len(contexts))",
+            "llm_model (Own): score() gave False for question kitchen_science-*; give floats",
+        ),
+        (
+            "Own.score = lambda self, contexts: iter([[1.0, 2.0, 3.0, 4.0]] * len(contexts))",
+            "llm_model (Own): score() gave a log-probability above 0 for question kitchen_science-*; give the logarithm, not its negative",
         ),
         (
             "Own.score = lambda self, contexts: iter([[-10**400] * 4] * len(contexts))",
@@ -560,7 +584,7 @@ def llm_model():
             "llm_model (Own): it raised Mute: a text that cannot be read; correct it",
         ),
     ],
-    ids=["good", "no-fingerprint", "restless", "encode", "ids", "count", "none", "huge", "mute"],
+    ids=["good", "no-fingerprint", "restless", "encode", "ids", "count", "none", "false", "above-0", "huge", "mute"],
 )  # fmt: skip
 def test_a_model_of_ones_own(
     project: Project, mode: tuple[str, ...], changes: str, message: str | None
