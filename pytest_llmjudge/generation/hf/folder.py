@@ -16,6 +16,7 @@ from pytest_llmjudge.generation.families.gpt2.hf_folder import (
     CONFIG,
     GENERATION,
     GPT2,
+    JSON_TOKENIZERS,
     TOKENIZER,
     TOKENIZER_CONFIG,
     VOCABULARIES,
@@ -244,6 +245,7 @@ def describe_folder(folder: Path) -> FolderInfo:
         _read_config(folder / name, kind) for name in (CONFIG, TOKENIZER_CONFIG, GENERATION)
     )
     _check_settings(folder, config)
+    _check_tokenizer_settings(folder, tokenizer)
     try:
         names = sorted(file.name for file in folder.iterdir() if file.is_file())
         has_code = (folder / _OWN_CODE).exists()
@@ -327,6 +329,7 @@ def describe_adapter(adapter: Path, base: Path) -> FolderInfo:
             _refuse_pointer(file)
         _check_template(adapter)
         settings = _read_config(adapter / TOKENIZER_CONFIG, info.model_type)
+        _check_tokenizer_settings(adapter, settings)
         vocabulary = adapter
         is_plain = TOKENIZER in names and settings.get("tokenizer_class") in _PLAIN_CLASSES
     elif (template := chat_template_in(adapter)) and template != chat_template_in(base):
@@ -418,6 +421,20 @@ def _check_settings(folder: Path, config: Mapping[str, Any]) -> None:
         setting = f"{shorten(name)} to {shorten_json(size)}"
         problem = f"its {CONFIG} sets {setting}, and no model has more than {most:,}"
         raise CheckpointError(str(folder), problem, "correct it, or save the model again")
+
+
+def _check_tokenizer_settings(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Refuse settings by which transformers would read elsewhere, or draw tokens at random."""
+    versions = settings.get("fast_tokenizer_files")
+    for name in versions if isinstance(versions, list) else []:
+        if not matching([str(name)], JSON_TOKENIZERS) or set(str(name)) & set("/\\"):
+            problem = f"its {TOKENIZER_CONFIG} names the tokenizer {shorten(str(name))}"
+            hint = f"name {TOKENIZER} alone, or remove fast_tokenizer_files"
+            raise CheckpointError(str(folder), problem, hint)
+    pieces = settings.get("sp_model_kwargs")
+    if isinstance(pieces, dict) and pieces.get("enable_sampling"):
+        problem = f"its {TOKENIZER_CONFIG} gives a text other tokens each time (enable_sampling)"
+        raise CheckpointError(str(folder), problem, "remove that, it belongs to training")
 
 
 def _check_template(folder: Path) -> None:
