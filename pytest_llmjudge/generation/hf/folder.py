@@ -36,6 +36,8 @@ from pytest_llmjudge.generation.files.shards import files_in, read_index
 from pytest_llmjudge.generation.files.state_dict import read_torch_file, refuse_pointer, unreadable
 from pytest_llmjudge.generation.hf.native import Native, native_of, with_adapter
 from pytest_llmjudge.generation.hf.quantised import check_quantised
+from pytest_llmjudge.generation.tokenizers.bounds import check_bounds
+from pytest_llmjudge.generation.tokenizers.files import read_part
 from pytest_llmjudge.paths import HEAD
 from pytest_llmjudge.reading import (
     DATA_LIMIT,
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FolderInfo",
+    "check_tokenizer",
     "chat_template_in",
     "describe_adapter",
     "describe_folder",
@@ -300,6 +303,19 @@ def describe_folder(folder: Path) -> FolderInfo:
         native=native,
         engine=engine,
     )
+
+
+def check_tokenizer(info: FolderInfo) -> None:
+    """Prove that no tokenizer of a folder asks too much of the library that will read it.
+
+    Raises:
+        CheckpointError: One does, or cannot be read.
+        ContentChangedError: A file may hold something else than its digest is of.
+    """
+    stamps = {file: seen.stamp for file, seen in info.contents.items()}
+    for file in stamps:
+        if file.parent == info.vocabulary and matching([file.name], JSON_TOKENIZERS):
+            check_bounds(file, read_part(file, stamps))
 
 
 def describe_adapter(adapter: Path, base: Path) -> FolderInfo:

@@ -13,18 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line
 from pytest_llmjudge.generation.devices import is_out_of_memory
-from pytest_llmjudge.generation.families.gpt2.hf_folder import (
-    GENERATION,
-    JSON_TOKENIZERS,
-    matching,
-)
+from pytest_llmjudge.generation.families.gpt2.hf_folder import GENERATION
 from pytest_llmjudge.generation.files.contents import untouched
 from pytest_llmjudge.generation.files.names import shorten
 from pytest_llmjudge.generation.hf.chat_template import ChatTemplate
+from pytest_llmjudge.generation.hf.folder import check_tokenizer
 from pytest_llmjudge.generation.hf.frames import TransformersEncoder
 from pytest_llmjudge.generation.nonfinite import check_weight
-from pytest_llmjudge.generation.tokenizers.bounds import bounded
-from pytest_llmjudge.generation.tokenizers.files import read_part
 from pytest_llmjudge.generation.tokenizers.frames import FramedTexts
 
 if TYPE_CHECKING:
@@ -105,7 +100,7 @@ def load_texts(info: FolderInfo) -> FolderTexts:
         folder, (name, vocabulary), release = info.path, opened.names, opened.release
         with _in_one_line(folder, f"{release} cannot read its {GENERATION}"):
             asked = _generation_config(name, opened.config)
-        _check_tokenizer(info)
+        check_tokenizer(info)
         with _in_one_line(folder, f"{release} cannot load its tokenizer"):
             # AutoTokenizer gives some architectures their usual way of splitting words, whatever
             # the folder's own file says.
@@ -213,13 +208,6 @@ def _open(info: FolderInfo) -> Iterator[_Opened]:
 
 def _stamps(info: FolderInfo, folder: Path) -> dict[str, Stamp]:
     return {file.name: seen.stamp for file, seen in info.contents.items() if file.parent == folder}
-
-
-def _check_tokenizer(info: FolderInfo) -> None:
-    stamps = {file: seen.stamp for file, seen in info.contents.items()}
-    for name in matching((file.name for file in info.vocabulary.iterdir()), JSON_TOKENIZERS):
-        file = info.vocabulary / name
-        bounded(file, read_part(file, stamps))
 
 
 def _no_dropout(tokenizer: Tokenizer) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["bounded"]
+__all__ = ["bounded", "check_bounds"]
 
 _PARTS = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
 _MOST_VALUES = 2000
@@ -53,6 +53,23 @@ def bounded(file: Path, content: bytes) -> bytes:
     Raises:
         CheckpointError: It is not a JSON object, or would ask too much of the library.
     """
+    whole = check_bounds(file, content)
+    whole.update(padding=None, truncation=None)
+    if isinstance(whole.get("model"), dict):
+        whole["model"].pop("dropout", None)
+    return json.dumps(whole, ensure_ascii=False).encode(errors="surrogatepass")
+
+
+def check_bounds(file: Path, content: bytes) -> dict[str, Any]:
+    """Return what a ``tokenizer.json`` says, of which the library can encode and decode a text.
+
+    Args:
+        file: For messages.
+        content: What it holds.
+
+    Raises:
+        CheckpointError: It is not a JSON object, or would ask too much of the library.
+    """
     try:
         # Of a key that is there twice, the library takes the last value as well.
         whole = parse_json(content, allow_repeated_keys=True)
@@ -63,10 +80,7 @@ def bounded(file: Path, content: bytes) -> bytes:
     problem = _problem(whole)
     if problem is not None:
         raise CheckpointError(str(file), problem, _HINT)
-    whole.update(padding=None, truncation=None)
-    if isinstance(whole.get("model"), dict):
-        whole["model"].pop("dropout", None)
-    return json.dumps(whole, ensure_ascii=False).encode(errors="surrogatepass")
+    return whole
 
 
 def _problem(whole: dict[str, Any]) -> str | None:
