@@ -138,6 +138,8 @@ def test_a_tokenizer_that_asks_too_much(project: Project, kind: str) -> None:
     lines = [line for line in (*result.outlines, *result.errlines) if str(tokenizer) in line]
     assert result.ret == pytest.ExitCode.USAGE_ERROR, result.stdout.str()
     assert lines == [
-        f"ERROR: {tokenizer}: its pre_tokenizer has 2,003 values, and no tokenizer has 2,000; put "
-        "the tokenizer that the model was trained with there"
+        (
+            f"ERROR: {tokenizer}: its pre_tokenizer has 2,003 values, and no tokenizer has 2,000; "
+            "put the tokenizer that the model was trained with there"
+        )
     ]

@@ -253,12 +253,12 @@ def _kinds(folder: Path) -> dict[str, tuple[Callable[[Numbers], bytes], Callable
         "roles/tokenizer_config.json": (plain(_ROLES, text), _tokenize),
         "tar/data.tar": (lambda numbers: _tar(numbers, rows), exam),
         "csv/test/anatomy_test.csv": (plain(rows, text), lambda path: exam(path.parents[1])),
-        "parquet/test-00000-of-00001.parquet": (plain(_parquet(), text), lambda path: exam(path.parent)),
+        "parquet/test-00000-of-00001.parquet": (plain(_parquet(_QUESTION), text), lambda path: exam(path.parent)),
         "records/records.json": (plain(records.encode(), text), load_records),
         "lines/records.jsonl": (plain(records[1:-1].replace("}, ", "}\n").encode(), text), load_records),
         "chats/records.json": (plain(_CHATS.encode(), text), load_records),
         "tables/records.csv": (plain(b'question,answer,id\n"a, ""b""",c,1\nd,"e\nf",2\n', text), load_records),
-        "rows/records.parquet": (plain(_parquet(), text), load_records),
+        "rows/records.parquet": (plain(_parquet(record), text), load_records),
         "packed/records.json.gz": (plain(gzip.compress(_CHATS.encode(), mtime=0), text), load_records),
         "results/results.json": (plain(RELEASED.read_bytes(), text), read_results),
         "votes/votes.jsonl": (plain((json.dumps(vote) + "\n").encode() * 2, text), read_votes),
@@ -367,13 +367,20 @@ def _tar(numbers: Numbers, rows: bytes) -> bytes:
     return packed if numbers.random() < 0.8 else _changed(numbers, packed, TOKENS)
 
 
-def _parquet() -> bytes:
+_QUESTION = {
+    "question": "Why?",
+    "subject": "anatomy",
+    "choices": ["a", "b", "c", "d"],
+    "answer": 1,
+}
+
+
+def _parquet(row: dict[str, Any]) -> bytes:
     try:
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError:
         return b"PAR1"
-    row = {"question": "Why?", "subject": "anatomy", "choices": ["a", "b", "c", "d"], "answer": 1}
     to = io.BytesIO()
     parquet.write_table(pa.Table.from_pylist([row] * 3), to)
     return to.getvalue()

@@ -55,8 +55,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FolderInfo",
-    "check_tokenizer",
     "chat_template_in",
+    "check_tokenizer",
     "describe_adapter",
     "describe_folder",
     "foreign_type",
@@ -240,6 +240,8 @@ def describe_folder(folder: Path) -> FolderInfo:
     """
     typed = _typed_config(folder)
     if typed is None:
+        # What is wrong with a file that is there is said first.
+        _read_config(folder / CONFIG, "model")
         problem = f"no Hugging Face folder whose {CONFIG} tells a model_type"
         raise CheckpointError(str(folder), problem, "save the model with save_pretrained")
     kind, _ = typed

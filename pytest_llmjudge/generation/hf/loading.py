@@ -212,9 +212,8 @@ def _stamps(info: FolderInfo, folder: Path) -> dict[str, Stamp]:
 
 def _no_dropout(tokenizer: Tokenizer) -> None:
     """Switch off what belongs to training, and would give a text other tokens each time."""
-    model = tokenizer.backend_tokenizer.model if tokenizer.is_fast else None
-    if getattr(model, "dropout", None) is not None:
-        model.dropout = None
+    if tokenizer.is_fast and hasattr(tokenizer.backend_tokenizer.model, "dropout"):
+        tokenizer.backend_tokenizer.model.dropout = None
 
 
 def _load_native(

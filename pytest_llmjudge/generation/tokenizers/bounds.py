@@ -77,40 +77,43 @@ def check_bounds(file: Path, content: bytes) -> dict[str, Any]:
         raise CheckpointError(str(file), why_no_json(error), _HINT) from None
     if not isinstance(whole, dict):
         raise CheckpointError(str(file), "not a JSON object", _HINT)
-    problem = _problem(whole)
+    problem = next(_problems(whole), None)
     if problem is not None:
         raise CheckpointError(str(file), problem, _HINT)
     return whole
 
 
-def _problem(whole: dict[str, Any]) -> str | None:
+def _problems(whole: dict[str, Any]) -> Iterator[str]:
     for name in _PARTS:
         part = whole.get(name)
+        # The library takes lists for some steps too, by the order of their settings.
         if not isinstance(part, dict | None):
-            # The library takes lists for some steps, by the order of their settings.
-            return f"its {name} is not an object"
+            yield f"its {name} is not an object"
         count = sum(1 for _ in _values(part))
         if count > _MOST_VALUES:
-            return f"its {name} has {count:,} values, and no tokenizer has {_MOST_VALUES:,}"
-        if any(isinstance(step, list) for step in _steps(part)):
-            return f"its {name} has a step that is not an object"
+            yield f"its {name} has {count:,} values, and no tokenizer has {_MOST_VALUES:,}"
+        if not all(isinstance(step, dict) for step in _steps(part)):
+            yield f"its {name} has a step that is not an object"
     encodes = _growth(whole.get("normalizer")) * _growth(whole.get("pre_tokenizer"))
     for names, growth in (
         ("normalizer and pre_tokenizer", encodes),
         ("decoder", _growth(whole.get("decoder"))),
     ):
         if growth > _MOST_GROWTH:
-            return f"its {names} may make a text more than {_MOST_GROWTH:,} times as long"
+            yield f"its {names} may make a text more than {_MOST_GROWTH:,} times as long"
     model = whole.get("model")
-    model = model if isinstance(model, dict) else {}
-    longest = model.get("max_input_chars_per_word")
+    if isinstance(model, dict):
+        yield from _model_problems(model)
+
+
+def _model_problems(model: dict[str, Any]) -> Iterator[str]:
+    name = "max_input_chars_per_word"
+    longest = model.get(name)
     if isinstance(longest, int) and longest > _LONGEST_WORD:
-        name = "max_input_chars_per_word"
-        return f"its {name} is {longest:,}, and no tokenizer has more than {_LONGEST_WORD:,}"
+        yield f"its {name} is {longest:,}, and no tokenizer has more than {_LONGEST_WORD:,}"
     for name in ("continuing_subword_prefix", "end_of_word_suffix"):
         if _size(model.get(name)) > _LONGEST_AFFIX:
-            return f"its {name} has more than {_LONGEST_AFFIX} bytes"
-    return None
+            yield f"its {name} has more than {_LONGEST_AFFIX} bytes"
 
 
 def _values(value: object) -> Iterator[object]:

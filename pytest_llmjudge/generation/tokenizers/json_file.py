@@ -29,22 +29,23 @@ class JsonTokenizer(ControlTokenizer):
     """A tokenizer of the package tokenizers.
 
     Args:
-        file: For messages.
         backend: The tokenizer, which neither cuts nor pads.
         added: Its added tokens by their numbers, but for one that stands for what has none.
         text_size: One more than the largest id that it gives to text.
         ends: The tokens that end a text, the one of an answer first.
         controls: Numbers of the control tokens by their names.
+        file: For messages.
     """
 
     def __init__(
         self,
-        file: Path,
         backend: tokenizers.Tokenizer,
         added: Mapping[int, tokenizers.AddedToken],
         text_size: int,
         ends: tuple[int, ...],
         controls: Mapping[str, int],
+        *,
+        file: Path,
     ) -> None:
         with _in_one_line(file, "encode a text"):
             begin = _begin(backend)
@@ -115,7 +116,7 @@ def read_json_tokenizer(file: Path, content: bytes, roles: Roles, rows: int) -> 
         if token.special and number < rows
     }
     ends = ends_of(file, roles, controls, (), rows)
-    return JsonTokenizer(file, backend, added, text_size, ends, controls)
+    return JsonTokenizer(backend, added, text_size, ends, controls, file=file)
 
 
 @contextmanager
@@ -127,9 +128,7 @@ def _in_one_line(file: Path, what: str) -> Iterator[None]:
         is_other = isinstance(error, LlmJudgeError) or not isinstance(error, Exception)
         if is_other and type(error).__name__ != "PanicException":
             raise
-        problem = (
-            f"tokenizers {tokenizers.__version__} cannot {what} ({one_line(str(error), 200)})"
-        )
+        problem = f"tokenizers {tokenizers.__version__} cannot {what} ({one_line(str(error), 200)})"
         hint = "copy it again, or pip install --upgrade tokenizers"
         raise CheckpointError(str(file), problem, hint) from None
 

@@ -15,7 +15,7 @@ from tests.unit.generation.hugging import save_folder
 from tests.unit.generation.tokenizers.test_bounds import HARMFUL, HINT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def change(folder: Path) -> Any:  # noqa: ANN401
+def change(folder: Path) -> Iterator[Callable[..., None]]:
     """Change keys of a JSON file, and put it back behind the test."""
     before: dict[Path, bytes] = {}
 
@@ -41,9 +41,6 @@ def change(folder: Path) -> Any:  # noqa: ANN401
         file.write_bytes(content)
 
 
-Change = "Callable[..., None]"
-
-
 def ids_of(folder: Path) -> list[int]:
     texts = load_texts(describe_folder(folder))
     return text_ids(texts.tokenizer, "the number in words", begin=True)
@@ -51,8 +48,10 @@ def ids_of(folder: Path) -> list[int]:
 
 @pytest.mark.parametrize("is_plain", [True, False])
 @pytest.mark.parametrize("name", ["splits", "ids of a frame", "tenfold, many times"])
-def test_what_asks_too_much(folder: Path, change: Change, name: str, is_plain: bool) -> None:  # noqa: FBT001
-    """transformers does not read it, by whichever class it would."""
+def test_what_asks_too_much(
+    folder: Path, change: Callable[..., None], name: str, is_plain: bool
+) -> None:
+    """Transformers does not read it, by whichever class it would."""
     changes, problem = HARMFUL[name]
     change("tokenizer.json", **changes)
     if not is_plain:
@@ -64,7 +63,7 @@ def test_what_asks_too_much(folder: Path, change: Change, name: str, is_plain: b
     assert str(caught.value) == f"{folder / 'tokenizer.json'}: {problem}; {HINT}"
 
 
-def test_an_older_version_of_it(folder: Path, change: Change) -> None:
+def test_an_older_version_of_it(folder: Path, change: Callable[..., None]) -> None:
     """Each of those that transformers may choose from is looked at."""
     change("tokenizer_config.json", fast_tokenizer_files=["tokenizer.4.0.0.json"])
     other = folder / "tokenizer.4.0.0.json"
@@ -82,17 +81,23 @@ def test_an_older_version_of_it(folder: Path, change: Change) -> None:
     [
         (
             {"fast_tokenizer_files": ["tokenizer.json", "../tokenizer.4.0.0.json"]},
-            "its tokenizer_config.json names the tokenizer ../tokenizer.4.0.0.json; name "
-            "tokenizer.json alone, or remove fast_tokenizer_files",
+            (
+                "its tokenizer_config.json names the tokenizer ../tokenizer.4.0.0.json; name "
+                "tokenizer.json alone, or remove fast_tokenizer_files"
+            ),
         ),
         (
             {"sp_model_kwargs": {"enable_sampling": True, "nbest_size": -1, "alpha": 0.1}},
-            "its tokenizer_config.json gives a text other tokens each time (enable_sampling); "
-            "remove that, it belongs to training",
+            (
+                "its tokenizer_config.json gives a text other tokens each time (enable_sampling); "
+                "remove that, it belongs to training"
+            ),
         ),
     ],
 )
-def test_settings(folder: Path, change: Change, settings: dict[str, Any], expected: str) -> None:
+def test_settings(
+    folder: Path, change: Callable[..., None], settings: dict[str, Any], expected: str
+) -> None:
     """What would be read elsewhere, or drawn at random, is refused before any work."""
     change("tokenizer_config.json", **settings)
 
@@ -102,7 +107,7 @@ def test_settings(folder: Path, change: Change, settings: dict[str, Any], expect
     assert str(caught.value) == f"{folder}: {expected}"
 
 
-def test_what_belongs_to_training(folder: Path, change: Change) -> None:
+def test_what_belongs_to_training(folder: Path, change: Callable[..., None]) -> None:
     """Padding, cutting and dropout change nothing."""
     expected = ids_of(folder)
     model = json.loads((folder / "tokenizer.json").read_bytes())["model"]

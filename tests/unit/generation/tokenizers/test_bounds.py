@@ -56,7 +56,9 @@ def frame(single: list[object], ids: list[int]) -> dict[str, Any]:
 
 def charsmap(longest: int) -> str:
     trie = bytes(1024)
-    return base64.b64encode(len(trie).to_bytes(4, "little") + trie + b"a" * longest + b"\0").decode()
+    return base64.b64encode(
+        len(trie).to_bytes(4, "little") + trie + b"a" * longest + b"\0"
+    ).decode()
 
 
 BYTES = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": False}
