@@ -77,43 +77,45 @@ def check_bounds(file: Path, content: bytes) -> dict[str, Any]:
         raise CheckpointError(str(file), why_no_json(error), _HINT) from None
     if not isinstance(whole, dict):
         raise CheckpointError(str(file), "not a JSON object", _HINT)
-    problem = next(_problems(whole), None)
-    if problem is not None:
-        raise CheckpointError(str(file), problem, _HINT)
+    for name in _PARTS:
+        _check_part(file, name, whole.get(name))
+    encodes = _growth(whole.get("normalizer")) * _growth(whole.get("pre_tokenizer"))
+    _check_growth(file, "normalizer and pre_tokenizer", encodes)
+    _check_growth(file, "decoder", _growth(whole.get("decoder")))
+    if isinstance(whole.get("model"), dict):
+        _check_model(file, whole["model"])
     return whole
 
 
-def _problems(whole: dict[str, Any]) -> Iterator[str]:
-    for name in _PARTS:
-        part = whole.get(name)
-        # The library takes lists for some steps too, by the order of their settings.
-        if not isinstance(part, dict | None):
-            yield f"its {name} is not an object"
-        count = sum(1 for _ in _values(part))
-        if count > _MOST_VALUES:
-            yield f"its {name} has {count:,} values, and no tokenizer has {_MOST_VALUES:,}"
-        if not all(isinstance(step, dict) for step in _steps(part)):
-            yield f"its {name} has a step that is not an object"
-    encodes = _growth(whole.get("normalizer")) * _growth(whole.get("pre_tokenizer"))
-    for names, growth in (
-        ("normalizer and pre_tokenizer", encodes),
-        ("decoder", _growth(whole.get("decoder"))),
-    ):
-        if growth > _MOST_GROWTH:
-            yield f"its {names} may make a text more than {_MOST_GROWTH:,} times as long"
-    model = whole.get("model")
-    if isinstance(model, dict):
-        yield from _model_problems(model)
+def _check_part(file: Path, name: str, part: object) -> None:
+    problem = None
+    # The library takes lists for some steps too, by the order of their settings.
+    if not isinstance(part, dict | None):
+        problem = f"its {name} is not an object"
+    elif (count := sum(1 for _ in _values(part))) > _MOST_VALUES:
+        problem = f"its {name} has {count:,} values, and no tokenizer has {_MOST_VALUES:,}"
+    elif not all(isinstance(step, dict) for step in _steps(part)):
+        problem = f"its {name} has a step that is not an object"
+    if problem is not None:
+        raise CheckpointError(str(file), problem, _HINT)
 
 
-def _model_problems(model: dict[str, Any]) -> Iterator[str]:
+def _check_growth(file: Path, names: str, growth: int) -> None:
+    if growth > _MOST_GROWTH:
+        problem = f"its {names} may make a text more than {_MOST_GROWTH:,} times as long"
+        raise CheckpointError(str(file), problem, _HINT)
+
+
+def _check_model(file: Path, model: dict[str, Any]) -> None:
     name = "max_input_chars_per_word"
     longest = model.get(name)
     if isinstance(longest, int) and longest > _LONGEST_WORD:
-        yield f"its {name} is {longest:,}, and no tokenizer has more than {_LONGEST_WORD:,}"
-    for name in ("continuing_subword_prefix", "end_of_word_suffix"):
-        if _size(model.get(name)) > _LONGEST_AFFIX:
-            yield f"its {name} has more than {_LONGEST_AFFIX} bytes"
+        problem = f"its {name} is {longest:,}, and no tokenizer has more than {_LONGEST_WORD:,}"
+        raise CheckpointError(str(file), problem, _HINT)
+    for affix in ("continuing_subword_prefix", "end_of_word_suffix"):
+        if _size(model.get(affix)) > _LONGEST_AFFIX:
+            problem = f"its {affix} has more than {_LONGEST_AFFIX} bytes"
+            raise CheckpointError(str(file), problem, _HINT)
 
 
 def _values(value: object) -> Iterator[object]:
