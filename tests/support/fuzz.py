@@ -53,7 +53,7 @@ from tests.unit.generation.tokenizers.made import train_pieces
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["fuzz", "limit_memory"]
+__all__ = ["file_kinds", "fuzz", "limit_memory"]
 
 MEMORY = 2 << 30
 SECONDS_A_FILE = 30
@@ -131,7 +131,7 @@ def fuzz(seconds: float, seed: int, folder: Path) -> tuple[Counter[str], list[st
         How many of each kind were read and refused, and what was neither.
     """
     numbers = random.Random(seed)  # noqa: S311
-    kinds, counts = _kinds(folder), Counter[str]()
+    kinds, counts = file_kinds(folder), Counter[str]()
     findings: list[str] = []
     end = time.process_time() + seconds
     while time.process_time() < end:
@@ -171,7 +171,16 @@ def _outcome(read: Callable[[Path], object], place: Path) -> str:
     return "read"
 
 
-def _kinds(folder: Path) -> dict[str, tuple[Callable[[Numbers], bytes], Callable[[Path], object]]]:
+def file_kinds(
+    folder: Path, change: Callable[[Numbers, bytes, tuple[bytes, ...]], bytes] | None = None
+) -> dict[str, tuple[Callable[[Numbers], bytes], Callable[[Path], object]]]:
+    """Return by its name how each kind of file is made, changed at random, and how it is read.
+
+    Args:
+        folder: Where they are to lie; what has to lie beside them is written.
+        change: Takes the place of the usual changes.
+    """
+    change = change or _changed
     state = make_model(GPTConfig(257, 8, 64, n_heads=1, n_layers=1, qkv_bias=True)).state_dict()
     about = {"epoch": 1, "losses": [0.5, 0.25], "done": {1, 2}, "at": torch.Size([2])}
     whole = {"model": state, "optimizer": about}
@@ -234,7 +243,7 @@ def _kinds(folder: Path) -> dict[str, tuple[Callable[[Numbers], bytes], Callable
         describe_folder(path.parent)
 
     def plain(data: bytes, tokens: tuple[bytes, ...]) -> Callable[[Numbers], bytes]:
-        return lambda numbers: _changed(numbers, data, tokens)
+        return lambda numbers: change(numbers, data, tokens)
 
     text = TOKENS
     return {
@@ -390,7 +399,7 @@ def main() -> int:
     """Fuzz as the arguments say; the exit status is 1 when there was a finding."""
     seconds, seed = float(sys.argv[1]), int(sys.argv[2])
     folder = Path(sys.argv[3]) if len(sys.argv) > 3 else Path(tempfile.mkdtemp())
-    kinds_ready = _kinds(folder)
+    kinds_ready = file_kinds(folder)
     with contextlib.suppress(LlmJudgeError, OSError):
         # What is imported on first use shall not count.
         kinds_ready["parquet/test-00000-of-00001.parquet"][1](folder / "none")
