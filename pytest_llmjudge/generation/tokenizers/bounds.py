@@ -144,7 +144,7 @@ def _growth(part: object) -> int:
 
 
 def _step_growth(step: dict[str, Any]) -> int:
-    # The library goes by the settings that it finds, whatever type a step says that it has.
+    # A step need not say its type: the library goes by the settings that it finds.
     growth = 1
     if "content" in step and "pattern" in step:
         growth *= _replacement_growth(step["pattern"], _size(step["content"]))
