@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.stats.groups import count_groups, group_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["counted", "differs", "inconsistency", "repeated"]
+__all__ = ["SHOWN_NAME", "counted", "differs", "inconsistency", "repeated"]
+
+SHOWN_NAME = 200
+"""Characters of a name or an id, behind which stands more."""
 
 _ROUNDED = 0.5e-4 + 1e-9
 """How far a figure that was written with four decimals may be from the whole one."""
@@ -31,12 +35,12 @@ def inconsistency(
     names = [suite["name"] for suite in document["suites"]]
     twice = _twice(names)
     if twice is not None:
-        return f"it has two suites named {twice}"
+        return f"it has two suites named {one_line(twice, SHOWN_NAME)}"
     for suite in document["suites"]:
         check = checks.get(suite["kind"])
         problem = None if check is None else next(check(suite), None)
         if problem is not None:
-            return f"{suite['name']}: {problem}"
+            return f"{one_line(suite['name'], SHOWN_NAME)}: {problem}"
     return None
 
 
@@ -81,7 +85,7 @@ def repeated(noun: str, ids: Sequence[str]) -> Iterator[str]:
     """Say so when two things have one id."""
     twice = _twice(ids)
     if twice is not None:
-        yield f"two of its {noun} have the id {twice}"
+        yield f"two of its {noun} have the id {one_line(twice, SHOWN_NAME)}"
 
 
 def _twice(names: Sequence[str]) -> str | None:

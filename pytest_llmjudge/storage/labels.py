@@ -12,6 +12,7 @@ from pytest_llmjudge.data import Design, Label, LabelsFile
 from pytest_llmjudge.errors import PeopleFileError, one_line
 from pytest_llmjudge.stats.labels import seal, seal_design
 from pytest_llmjudge.storage.json_lines import append_line, has_lines, parse_line, read_lines
+from pytest_llmjudge.storage.schema_problem import schema_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -157,8 +158,7 @@ class _Reader:
         # The schema of what the line seems to be says best what is wrong with it.
         wanted = _validator("design" if isinstance(value, dict) and "design" in value else "label")
         error = next(wanted.iter_errors(value), error)
-        what = ".".join(map(str, error.absolute_path))
-        reason = one_line(f"{what}: {error.message}" if what else error.message, _SHOWN)
+        reason = one_line(schema_problem(error), _SHOWN)
         problem = f"it is no label ({reason})"
         raise PeopleFileError(place, problem, "correct or remove the line")
 

@@ -19,7 +19,8 @@ from pytest_llmjudge.reading import (
     read_file,
     why_unreadable,
 )
-from pytest_llmjudge.storage.consistent import inconsistency
+from pytest_llmjudge.storage.consistent import SHOWN_NAME, inconsistency
+from pytest_llmjudge.storage.schema_problem import schema_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -202,7 +203,7 @@ def _parse(where: str, path: Path) -> object:
         problem = why_unreadable(error)
         raise BaselineError(where, problem, _NAME_ONE) from None
     except RepeatedKeyError as error:
-        problem = f'an object in it has the key "{error}" twice'
+        problem = f'an object in it has the key "{one_line(str(error), SHOWN_NAME)}" twice'
         raise BaselineError(where, problem, f"{_NAME_ONE}, {_AS_IT_WAS}") from None
     except _TooManyDigitsError as error:
         problem = f"it has an integer of {error} digits"
@@ -260,5 +261,4 @@ def _message(error: ValidationError) -> str:
     # The schema's alternatives are suites of several kinds; what is wrong stands one level below.
     while error.context:
         error = max(error.context, key=lambda inner: len(inner.absolute_path))
-    place = ".".join(map(str, error.absolute_path)) or "the whole"
-    return f"{place}: {error.message}"
+    return schema_problem(error, "the whole")

@@ -612,7 +612,14 @@ class Store:
             some = keys[start : start + _MANY]
             marks = ",".join("?" * len(some))
             text = f"SELECT key, {_COLUMNS[table]} FROM {table} WHERE key IN ({marks}){which}"
-            rows += self._execute(text, *some, *given)
+            with self._errors():
+                connection = self._connection()
+                # sqlite3 would say of all rows that they cannot be read.
+                connection.text_factory = _text_or_bytes
+                try:
+                    rows += connection.execute(text, (*some, *given)).fetchall()
+                finally:
+                    connection.text_factory = str
         return rows
 
     def _insert(self, table: str, key: str, values: tuple[object, ...]) -> None:
@@ -725,3 +732,11 @@ class Store:
             problem = f"the cache cannot be used ({reason})"
             hint = "make room or make it writable, remove it, or run with --llm-judge-cache=off"
             raise StoreError(str(self.folder), problem, hint) from None
+
+
+def _text_or_bytes(stored: bytes) -> str | bytes:
+    """Decode a text of the cache; what is none stays as it is, and the row holds nothing."""
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return stored

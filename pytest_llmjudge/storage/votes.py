@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_llmjudge.data import Vote
 from pytest_llmjudge.errors import PeopleFileError, one_line
 from pytest_llmjudge.storage.json_lines import append_line, has_lines, parse_line, read_lines
+from pytest_llmjudge.storage.schema_problem import schema_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,8 +73,7 @@ def _votes(lines: Iterator[tuple[str, str]]) -> Iterator[Vote]:
         # With the schema for each line reading takes five times as long, and files may be long.
         error = None if _is_vote(value) else next(_validator().iter_errors(value), None)
         if error is not None:
-            what = ".".join(map(str, error.absolute_path))
-            reason = one_line(f"{what}: {error.message}" if what else error.message, _SHOWN)
+            reason = one_line(schema_problem(error), _SHOWN)
             raise PeopleFileError(place, f"it is no vote ({reason})", "correct or remove the line")
         known = {name: value[name] for name in names if name in value}
         yield Vote(**{"voter": "", "at": "", **known})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.flow.test_tokenizer import SUITES
@@ -117,3 +119,27 @@ def test_a_report_in_the_place_of_a_tokenizer(project: Project) -> None:
     assert pytest.ExitCode.USAGE_ERROR == result.ret
     (error,) = (line for line in result.errlines if line.startswith("ERROR: "))
     assert error == f"ERROR: --llm-judge-report: {file} is the tokenizer as well; name another file"
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_tokenizer_that_asks_too_much(project: Project, kind: str) -> None:
+    """Said once, before any work, for a file of weights and for a whole folder."""
+    save_llama(project) if kind == "file" else save_folder(project.path / "folder")
+    tokenizer = project.path / "folder" / "tokenizer.json"
+    steps = {"type": "Sequence", "pretokenizers": [{"type": "Whitespace"}] * 1000}
+    whole = {**json.loads(tokenizer.read_bytes()), "pre_tokenizer": steps}
+    tokenizer.write_text(json.dumps(whole), encoding="utf-8")
+    checkpoint = "model.safetensors" if kind == "file" else "folder"
+    project.suite(records(3), f'checkpoint="{checkpoint}", min_score=0')
+    named = ["--llm-judge-tokenizer=folder"] if kind == "file" else []
+
+    result = project.run(*named)
+
+    lines = [line for line in (*result.outlines, *result.errlines) if str(tokenizer) in line]
+    assert result.ret == pytest.ExitCode.USAGE_ERROR, result.stdout.str()
+    assert lines == [
+        (
+            f"ERROR: {tokenizer}: its pre_tokenizer has 2,003 values, and no tokenizer has 2,000; "
+            "put the tokenizer that the model was trained with there"
+        )
+    ]

@@ -53,7 +53,7 @@ from tests.unit.generation.tokenizers.made import train_pieces
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["fuzz", "limit_memory"]
+__all__ = ["file_kinds", "fuzz", "limit_memory"]
 
 MEMORY = 2 << 30
 SECONDS_A_FILE = 30
@@ -131,7 +131,7 @@ def fuzz(seconds: float, seed: int, folder: Path) -> tuple[Counter[str], list[st
         How many of each kind were read and refused, and what was neither.
     """
     numbers = random.Random(seed)  # noqa: S311
-    kinds, counts = _kinds(folder), Counter[str]()
+    kinds, counts = file_kinds(folder), Counter[str]()
     findings: list[str] = []
     end = time.process_time() + seconds
     while time.process_time() < end:
@@ -171,7 +171,16 @@ def _outcome(read: Callable[[Path], object], place: Path) -> str:
     return "read"
 
 
-def _kinds(folder: Path) -> dict[str, tuple[Callable[[Numbers], bytes], Callable[[Path], object]]]:
+def file_kinds(
+    folder: Path, change: Callable[[Numbers, bytes, tuple[bytes, ...]], bytes] | None = None
+) -> dict[str, tuple[Callable[[Numbers], bytes], Callable[[Path], object]]]:
+    """Return by its name how each kind of file is made, changed at random, and how it is read.
+
+    Args:
+        folder: Where they are to lie; what has to lie beside them is written.
+        change: Takes the place of the usual changes.
+    """
+    change = change or _changed
     state = make_model(GPTConfig(257, 8, 64, n_heads=1, n_layers=1, qkv_bias=True)).state_dict()
     about = {"epoch": 1, "losses": [0.5, 0.25], "done": {1, 2}, "at": torch.Size([2])}
     whole = {"model": state, "optimizer": about}
@@ -234,7 +243,7 @@ def _kinds(folder: Path) -> dict[str, tuple[Callable[[Numbers], bytes], Callable
         describe_folder(path.parent)
 
     def plain(data: bytes, tokens: tuple[bytes, ...]) -> Callable[[Numbers], bytes]:
-        return lambda numbers: _changed(numbers, data, tokens)
+        return lambda numbers: change(numbers, data, tokens)
 
     text = TOKENS
     return {
@@ -253,12 +262,12 @@ def _kinds(folder: Path) -> dict[str, tuple[Callable[[Numbers], bytes], Callable
         "roles/tokenizer_config.json": (plain(_ROLES, text), _tokenize),
         "tar/data.tar": (lambda numbers: _tar(numbers, rows), exam),
         "csv/test/anatomy_test.csv": (plain(rows, text), lambda path: exam(path.parents[1])),
-        "parquet/test-00000-of-00001.parquet": (plain(_parquet(), text), lambda path: exam(path.parent)),
+        "parquet/test-00000-of-00001.parquet": (plain(_parquet(_QUESTION), text), lambda path: exam(path.parent)),
         "records/records.json": (plain(records.encode(), text), load_records),
         "lines/records.jsonl": (plain(records[1:-1].replace("}, ", "}\n").encode(), text), load_records),
         "chats/records.json": (plain(_CHATS.encode(), text), load_records),
         "tables/records.csv": (plain(b'question,answer,id\n"a, ""b""",c,1\nd,"e\nf",2\n', text), load_records),
-        "rows/records.parquet": (plain(_parquet(), text), load_records),
+        "rows/records.parquet": (plain(_parquet(record), text), load_records),
         "packed/records.json.gz": (plain(gzip.compress(_CHATS.encode(), mtime=0), text), load_records),
         "results/results.json": (plain(RELEASED.read_bytes(), text), read_results),
         "votes/votes.jsonl": (plain((json.dumps(vote) + "\n").encode() * 2, text), read_votes),
@@ -367,13 +376,20 @@ def _tar(numbers: Numbers, rows: bytes) -> bytes:
     return packed if numbers.random() < 0.8 else _changed(numbers, packed, TOKENS)
 
 
-def _parquet() -> bytes:
+_QUESTION = {
+    "question": "Why?",
+    "subject": "anatomy",
+    "choices": ["a", "b", "c", "d"],
+    "answer": 1,
+}
+
+
+def _parquet(row: dict[str, Any]) -> bytes:
     try:
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError:
         return b"PAR1"
-    row = {"question": "Why?", "subject": "anatomy", "choices": ["a", "b", "c", "d"], "answer": 1}
     to = io.BytesIO()
     parquet.write_table(pa.Table.from_pylist([row] * 3), to)
     return to.getvalue()
@@ -383,7 +399,7 @@ def main() -> int:
     """Fuzz as the arguments say; the exit status is 1 when there was a finding."""
     seconds, seed = float(sys.argv[1]), int(sys.argv[2])
     folder = Path(sys.argv[3]) if len(sys.argv) > 3 else Path(tempfile.mkdtemp())
-    kinds_ready = _kinds(folder)
+    kinds_ready = file_kinds(folder)
     with contextlib.suppress(LlmJudgeError, OSError):
         # What is imported on first use shall not count.
         kinds_ready["parquet/test-00000-of-00001.parquet"][1](folder / "none")

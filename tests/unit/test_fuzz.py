@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import subprocess
 import sys
@@ -11,6 +12,25 @@ import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+@pytest.mark.slow
+def test_unchanged_files(tmp_path: Path) -> None:
+    """Each is read: what is refused from the start finds nothing."""
+    pytest.importorskip("pyarrow")
+    # It imports torch, which whoever leaves out slow tests need not wait for.
+    from tests.support.fuzz import file_kinds
+
+    kinds = file_kinds(tmp_path, lambda _, data, __: data)
+    # Two are changed all the same, and one is cut short.
+    changed = {"pickle/model.pth", "tar/data.tar", "old/model.pth"}
+
+    for name in kinds.keys() - changed:
+        make, read = kinds[name]
+        place = tmp_path / name
+        place.parent.mkdir(exist_ok=True, parents=True)
+        place.write_bytes(make(random.Random(1)))  # noqa: S311
+        read(place)
 
 
 @pytest.mark.slow

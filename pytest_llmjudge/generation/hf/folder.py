@@ -16,6 +16,7 @@ from pytest_llmjudge.generation.families.gpt2.hf_folder import (
     CONFIG,
     GENERATION,
     GPT2,
+    JSON_TOKENIZERS,
     TOKENIZER,
     TOKENIZER_CONFIG,
     VOCABULARIES,
@@ -35,6 +36,8 @@ from pytest_llmjudge.generation.files.shards import files_in, read_index
 from pytest_llmjudge.generation.files.state_dict import read_torch_file, refuse_pointer, unreadable
 from pytest_llmjudge.generation.hf.native import Native, native_of, with_adapter
 from pytest_llmjudge.generation.hf.quantised import check_quantised
+from pytest_llmjudge.generation.tokenizers.bounds import check_bounds
+from pytest_llmjudge.generation.tokenizers.files import read_part
 from pytest_llmjudge.paths import HEAD
 from pytest_llmjudge.reading import (
     DATA_LIMIT,
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FolderInfo",
     "chat_template_in",
+    "check_tokenizer",
     "describe_adapter",
     "describe_folder",
     "foreign_type",
@@ -236,6 +240,8 @@ def describe_folder(folder: Path) -> FolderInfo:
     """
     typed = _typed_config(folder)
     if typed is None:
+        # What is wrong with a file that is there is said first.
+        _read_config(folder / CONFIG, "model")
         problem = f"no Hugging Face folder whose {CONFIG} tells a model_type"
         raise CheckpointError(str(folder), problem, "save the model with save_pretrained")
     kind, _ = typed
@@ -244,6 +250,7 @@ def describe_folder(folder: Path) -> FolderInfo:
         _read_config(folder / name, kind) for name in (CONFIG, TOKENIZER_CONFIG, GENERATION)
     )
     _check_settings(folder, config)
+    _check_tokenizer_settings(folder, tokenizer)
     try:
         names = sorted(file.name for file in folder.iterdir() if file.is_file())
         has_code = (folder / _OWN_CODE).exists()
@@ -300,6 +307,19 @@ def describe_folder(folder: Path) -> FolderInfo:
     )
 
 
+def check_tokenizer(info: FolderInfo) -> None:
+    """Prove that no tokenizer of a folder asks too much of the library that will read it.
+
+    Raises:
+        CheckpointError: One does, or cannot be read.
+        ContentChangedError: A file may hold something else than its digest is of.
+    """
+    stamps = {file: seen.stamp for file, seen in info.contents.items()}
+    for file in stamps:
+        if file.parent == info.vocabulary and matching([file.name], JSON_TOKENIZERS):
+            check_bounds(file, read_part(file, stamps))
+
+
 def describe_adapter(adapter: Path, base: Path) -> FolderInfo:
     """Describe a PEFT adapter together with the Hugging Face folder that it is added to.
 
@@ -327,6 +347,7 @@ def describe_adapter(adapter: Path, base: Path) -> FolderInfo:
             _refuse_pointer(file)
         _check_template(adapter)
         settings = _read_config(adapter / TOKENIZER_CONFIG, info.model_type)
+        _check_tokenizer_settings(adapter, settings)
         vocabulary = adapter
         is_plain = TOKENIZER in names and settings.get("tokenizer_class") in _PLAIN_CLASSES
     elif (template := chat_template_in(adapter)) and template != chat_template_in(base):
@@ -418,6 +439,20 @@ def _check_settings(folder: Path, config: Mapping[str, Any]) -> None:
         setting = f"{shorten(name)} to {shorten_json(size)}"
         problem = f"its {CONFIG} sets {setting}, and no model has more than {most:,}"
         raise CheckpointError(str(folder), problem, "correct it, or save the model again")
+
+
+def _check_tokenizer_settings(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Refuse settings by which transformers would read elsewhere, or draw tokens at random."""
+    versions = settings.get("fast_tokenizer_files")
+    for name in versions if isinstance(versions, list) else []:
+        if not matching([str(name)], JSON_TOKENIZERS) or set(str(name)) & set("/\\"):
+            problem = f"its {TOKENIZER_CONFIG} names the tokenizer {shorten(str(name))}"
+            hint = f"name {TOKENIZER} alone, or remove fast_tokenizer_files"
+            raise CheckpointError(str(folder), problem, hint)
+    pieces = settings.get("sp_model_kwargs")
+    if isinstance(pieces, dict) and pieces.get("enable_sampling"):
+        problem = f"its {TOKENIZER_CONFIG} gives a text other tokens each time (enable_sampling)"
+        raise CheckpointError(str(folder), problem, "remove that, it belongs to training")
 
 
 def _check_template(folder: Path) -> None:

@@ -17,6 +17,7 @@ from pytest_llmjudge.generation.families.gpt2.hf_folder import GENERATION
 from pytest_llmjudge.generation.files.contents import untouched
 from pytest_llmjudge.generation.files.names import shorten
 from pytest_llmjudge.generation.hf.chat_template import ChatTemplate
+from pytest_llmjudge.generation.hf.folder import check_tokenizer
 from pytest_llmjudge.generation.hf.frames import TransformersEncoder
 from pytest_llmjudge.generation.nonfinite import check_weight
 from pytest_llmjudge.generation.tokenizers.frames import FramedTexts
@@ -99,12 +100,14 @@ def load_texts(info: FolderInfo) -> FolderTexts:
         folder, (name, vocabulary), release = info.path, opened.names, opened.release
         with _in_one_line(folder, f"{release} cannot read its {GENERATION}"):
             asked = _generation_config(name, opened.config)
+        check_tokenizer(info)
         with _in_one_line(folder, f"{release} cannot load its tokenizer"):
             # AutoTokenizer gives some architectures their usual way of splitting words, whatever
             # the folder's own file says.
             plain, auto = transformers.PreTrainedTokenizerFast, transformers.AutoTokenizer
             reader = plain if info.is_plain else auto
             tokenizer = reader.from_pretrained(vocabulary, **_FILES_ALONE)
+            _no_dropout(tokenizer)
         ends = _ends(asked.eos_token_id, tokenizer.eos_token_id)
         template = ChatTemplate(folder, tokenizer)
         framed = FramedTexts(TransformersEncoder(tokenizer))
@@ -205,6 +208,12 @@ def _open(info: FolderInfo) -> Iterator[_Opened]:
 
 def _stamps(info: FolderInfo, folder: Path) -> dict[str, Stamp]:
     return {file.name: seen.stamp for file, seen in info.contents.items() if file.parent == folder}
+
+
+def _no_dropout(tokenizer: Tokenizer) -> None:
+    """Switch off what belongs to training, and would give a text other tokens each time."""
+    if tokenizer.is_fast and hasattr(tokenizer.backend_tokenizer.model, "dropout"):
+        tokenizer.backend_tokenizer.model.dropout = None
 
 
 def _load_native(

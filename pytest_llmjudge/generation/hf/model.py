@@ -20,6 +20,7 @@ from pytest_llmjudge.generation.devices import (
 from pytest_llmjudge.generation.hf.folder import (
     FolderInfo,
     chat_template_in,
+    check_tokenizer,
     describe_adapter,
     describe_folder,
     special_tokens_in,
@@ -89,6 +90,14 @@ class HuggingFaceModel(InProcessModel[FolderInfo, "Model"]):
         self.dtype = dtype
         self._base = base
         self.decoding = decoding
+
+    def check(self) -> None:
+        """Prove that the folder can be used, as far as that is known without loading it.
+
+        Raises:
+            CheckpointError: It cannot.
+        """
+        self.read_same(check_tokenizer)
 
     @cached_property
     def chat_template(self) -> str:

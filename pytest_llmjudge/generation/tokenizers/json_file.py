@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import tokenizers
 
-from pytest_llmjudge.errors import CheckpointError, one_line
+from pytest_llmjudge.errors import CheckpointError, LlmJudgeError, one_line
+from pytest_llmjudge.generation.tokenizers.bounds import bounded
 from pytest_llmjudge.generation.tokenizers.control import ControlTokenizer
 from pytest_llmjudge.generation.tokenizers.frames import in_front
 from pytest_llmjudge.generation.tokenizers.roles import END_NAMES, ends_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_llmjudge.generation.tokenizers.roles import Roles
@@ -32,6 +34,7 @@ class JsonTokenizer(ControlTokenizer):
         text_size: One more than the largest id that it gives to text.
         ends: The tokens that end a text, the one of an answer first.
         controls: Numbers of the control tokens by their names.
+        file: For messages.
     """
 
     def __init__(
@@ -41,8 +44,13 @@ class JsonTokenizer(ControlTokenizer):
         text_size: int,
         ends: tuple[int, ...],
         controls: Mapping[str, int],
+        *,
+        file: Path,
     ) -> None:
-        super().__init__(text_size, _begin(backend), ends, controls)
+        with _in_one_line(file, "encode a text"):
+            begin = _begin(backend)
+        super().__init__(text_size, begin, ends, controls)
+        self._file = file
         self._backend = backend
         self._added = added
 
@@ -50,12 +58,14 @@ class JsonTokenizer(ControlTokenizer):
         """Encode a text without lone surrogates; see :meth:`.ControlTokenizer.spans`."""
         if self._backend.encode_special_tokens is control:
             self._backend.encode_special_tokens = not control
-        encoded = self._backend.encode(text, add_special_tokens=False)
+        with _in_one_line(self._file, "encode a text"):
+            encoded = self._backend.encode(text, add_special_tokens=False)
         return encoded.ids, encoded.offsets
 
     def word_ids(self, text: str) -> list[int]:
         """Encode a text as if there were no added tokens, special or not."""
-        return unadded_ids(self._backend, text)
+        with _in_one_line(self._file, "encode a text"):
+            return unadded_ids(self._backend, text)
 
     def control_in(self, template: str) -> frozenset[int]:
         """Return the special tokens, and added ones that a template uses as such."""
@@ -67,7 +77,8 @@ class JsonTokenizer(ControlTokenizer):
 
     def decode(self, ids: Sequence[int]) -> str:
         """Decode tokens, control tokens left out."""
-        text: str = self._backend.decode(ids, skip_special_tokens=True)
+        with _in_one_line(self._file, "decode a text"):
+            text: str = self._backend.decode(ids, skip_special_tokens=True)
         return text
 
 
@@ -83,22 +94,10 @@ def read_json_tokenizer(file: Path, content: bytes, roles: Roles, rows: int) -> 
     Raises:
         CheckpointError: It is no tokenizer, or nothing says which token ends a text.
     """
-    try:
-        backend = tokenizers.Tokenizer.from_buffer(content)
+    with _in_one_line(file, "read it"):
+        backend = tokenizers.Tokenizer.from_buffer(bounded(file, content))
         # Some raise for what they do not know, which nobody should learn in the middle of a run.
         backend.encode(_UNKNOWN)
-    except BaseException as error:
-        # What panics in the library is no Exception.
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-            raise
-        problem = (
-            f"tokenizers {tokenizers.__version__} cannot read it ({one_line(str(error), 200)})"
-        )
-        hint = "copy it again, or pip install --upgrade tokenizers"
-        raise CheckpointError(str(file), problem, hint) from None
-    # Training may have left both switched on.
-    backend.no_truncation()
-    backend.no_padding()
     backend.add_special_tokens(
         [name for name in sorted(roles.names) if backend.token_to_id(name) is not None]
     )
@@ -117,7 +116,21 @@ def read_json_tokenizer(file: Path, content: bytes, roles: Roles, rows: int) -> 
         if token.special and number < rows
     }
     ends = ends_of(file, roles, controls, (), rows)
-    return JsonTokenizer(backend, added, text_size, ends, controls)
+    return JsonTokenizer(backend, added, text_size, ends, controls, file=file)
+
+
+@contextmanager
+def _in_one_line(file: Path, what: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        # What panics in the library is no Exception.
+        is_other = isinstance(error, LlmJudgeError) or not isinstance(error, Exception)
+        if is_other and type(error).__name__ != "PanicException":
+            raise
+        problem = f"tokenizers {tokenizers.__version__} cannot {what} ({one_line(str(error), 200)})"
+        hint = "copy it again, or pip install --upgrade tokenizers"
+        raise CheckpointError(str(file), problem, hint) from None
 
 
 def _begin(backend: tokenizers.Tokenizer) -> list[int]:

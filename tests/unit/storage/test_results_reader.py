@@ -273,6 +273,17 @@ PAIR: dict[str, Any] = compared({"r1": "a", "r2": "tie"})
             ),
         ),
         (
+            {"records": [{**RECORD, "score": "9" * 1000}]},
+            (
+                f"it is no results file: suites.0.records.0.score: '{'9' * 58}… is not of type "
+                "'integer', 'null'"
+            ),
+        ),
+        (
+            {"records": [{**RECORD, "id": "r" * 1000}] * 2, "total": 2, "scored": 2},
+            f"test_a.py::test_a: two of its records have the id {'r' * 199}…",
+        ),
+        (
             {**PAIR, "win_rate": 1.0},
             'test_b.py::test_b: its "win_rate" is 1.0, and by its records 0.75',
         ),

@@ -420,7 +420,10 @@ def test_a_store_whose_tables_are_others(store: Store) -> None:
     )
 
 
-@pytest.mark.parametrize("change", ["text = NULL", "text = x'00ff'", "error = 'both'"])
+@pytest.mark.parametrize(
+    "change",
+    ["text = NULL", "text = x'00ff'", "text = CAST(x'61ff' AS TEXT)", "error = 'both'"],
+)
 def test_a_row_that_is_no_response(store: Store, change: str) -> None:
     """It is removed, and said so."""
     store.add_response("k", StoredResponse("text", None))

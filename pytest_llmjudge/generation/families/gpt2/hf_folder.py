@@ -22,6 +22,7 @@ __all__ = [
     "CONFIG",
     "GENERATION",
     "GPT2",
+    "JSON_TOKENIZERS",
     "TOKENIZER",
     "TOKENIZER_CONFIG",
     "VOCABULARIES",
@@ -40,9 +41,9 @@ _TEMPLATES = ("chat_template.jinja", "chat_template.json", "additional_chat_temp
 _SLOW = ("vocab.json", "merges.txt")
 """What transformers makes GPT-2's tokenizer of where there is no tokenizer.json."""
 
+JSON_TOKENIZERS = (TOKENIZER, "tokenizer.*.json")
 VOCABULARIES = (
-    TOKENIZER,
-    "tokenizer.*.json",
+    *JSON_TOKENIZERS,
     "tekken.json",
     "vocab.json",
     "vocab.txt",

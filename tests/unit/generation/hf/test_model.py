@@ -15,10 +15,11 @@ import torch
 
 from pytest_llmjudge.data import Context
 from pytest_llmjudge.errors import CheckpointError, PromptError, SettingsError
+from pytest_llmjudge.generation.checkpoint_info import describe
 from pytest_llmjudge.generation.engine.model import TorchModel
 from pytest_llmjudge.generation.factory import make_model
 from pytest_llmjudge.generation.hf.chat_template import ChatTemplate
-from pytest_llmjudge.generation.hf.folder import foreign_type
+from pytest_llmjudge.generation.hf.folder import describe_folder, foreign_type
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel
 from pytest_llmjudge.settings import Decoding, read_settings
 from tests.unit.generation.hugging import (
@@ -788,6 +789,19 @@ def test_damaged_configs(folder: Path, name: str, content: str, expected: str) -
         _ = HuggingFaceModel(folder).info
 
     assert str(caught.value) == f"{folder / name}: {expected}; {AGAIN}"
+
+
+def test_a_config_that_is_too_large(folder: Path) -> None:
+    """It is not said that it were none."""
+    save_folder(folder)
+    rewrite(folder / "config.json", more="a" * (1 << 24))
+    size = (folder / "config.json").stat().st_size
+
+    for read in (describe_folder, describe):
+        with pytest.raises(CheckpointError) as caught:
+            read(folder)
+        problem = f"it has {size:,} bytes, more than the 16,777,216 that are read"
+        assert str(caught.value).startswith(f"{folder / 'config.json'}: {problem}; ")
 
 
 def test_damaged_indices(folder: Path) -> None:
