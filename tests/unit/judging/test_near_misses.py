@@ -337,6 +337,15 @@ def test_lines_of_hyphens_take_no_time(line: str) -> None:
     assert found.text == "dog"
 
 
+@pytest.mark.parametrize("word", ["either ", "whether "])
+def test_instructions_of_a_book_take_no_time(word: str) -> None:
+    """They are not looked into."""
+    begun = time.process_time()
+    record = make(f"Is it a dog or a cat? Which of them is it: {word * 9000}", "a dog")
+    assert NearMisses([record]).of(record) is None
+    assert time.process_time() - begun < 2
+
+
 def test_large_suites_take_no_time() -> None:
     """A thousand records are looked at, whatever the size of the suite."""
     records = [make("Sort it.", "1. pear\n2. fig", "fig, pear", name=f"r{n}") for n in range(3000)]
