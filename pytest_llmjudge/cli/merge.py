@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge import __version__
 from pytest_llmjudge.cli.output import print_text
-from pytest_llmjudge.errors import SettingsError, one_line
+from pytest_llmjudge.errors import BaselineError, SettingsError, one_line
 from pytest_llmjudge.kinds.document import results_document
 from pytest_llmjudge.kinds.merging import merge, read_shards
 from pytest_llmjudge.kinds.reports import run_summary
@@ -21,7 +22,7 @@ from pytest_llmjudge.storage.results import write_results
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pytest_llmjudge.cli.output import Parser
     from pytest_llmjudge.kinds.merging import MergedRun
@@ -31,6 +32,8 @@ __all__ = ["add_merge"]
 _USAGE_ERROR = 4
 """As pytest's: what reads the status of a run reads that of a merge."""
 _OUT = "--out"
+_NO_FACTS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+"""What a merge ends in where shards say of their suites what no run says."""
 
 
 def add_merge(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -69,19 +72,36 @@ def _merge(options: argparse.Namespace) -> int:
         _check_other(options.out, options.baseline, "the baseline")
     check_writable(_OUT, options.out)
     check_report_replaceable(_OUT, options.out)
-    files = read_shards(options.files)
-    named = files[0].part["baseline"]
-    if named is not None:
-        _check_other(options.out, Path(named["path"]), "the baseline")
-    merged = merge(files, options.baseline)
-    write_results(options.out, results_document(merged.run, __version__))
+    with _facts_of_runs(options.files):
+        files = read_shards(options.files)
+        named = files[0].part["baseline"]
+        if named is not None:
+            _check_other(options.out, Path(named["path"]), "the baseline")
+        merged = merge(files, options.baseline)
+        document, lines = results_document(merged.run, __version__), "\n".join(_lines(merged))
+    write_results(options.out, document)
     by_time = sorted(files, key=lambda file: file.begun)
     between = " and ".join(f"{one.begun} ({one.path})" for one in (by_time[0], by_time[-1]))
     # One of an earlier run is nothing else to tell from.
     print_text(f"shards: begun between {between}")
-    print_text("\n".join(_lines(merged)))
+    print_text(lines)
     print_text(f"results: {options.out}")
     return merged.run.status
+
+
+@contextmanager
+def _facts_of_runs(paths: Sequence[Path]) -> Iterator[None]:
+    """Refuse shards that were signed again after a change: no schema holds their facts to a kind.
+
+    Raises:
+        BaselineError: What they say cannot be merged.
+    """
+    try:
+        yield
+    except _NO_FACTS as error:
+        problem = f"what they say of their suites is of no run ({type(error).__name__})"
+        hint = "take the files as they were written, or run the shards again"
+        raise BaselineError(", ".join(map(str, paths)), problem, hint) from error
 
 
 def _check_other(out: Path, path: Path, name: str) -> None:

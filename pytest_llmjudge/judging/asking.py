@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from dataclasses import dataclass, replace
 from functools import cache
 from operator import itemgetter
@@ -27,6 +26,7 @@ from pytest_llmjudge.judging.questions import (
     weighted2_prompt,
 )
 from pytest_llmjudge.judging.quoting import ControlTokens
+from pytest_llmjudge.normal_forms import normal_form
 from pytest_llmjudge.scoring import (
     SCORE_SCHEMA,
     contradiction,
@@ -411,7 +411,7 @@ def unasked(score: int) -> Verdict:
 
 
 def _canonical(text: str) -> str:
-    return unicodedata.normalize("NFC", text).strip()
+    return normal_form("NFC", text).strip()
 
 
 def _failed(error: JudgeError, reply: str) -> Verdict:

@@ -7,6 +7,8 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
+from pytest_llmjudge.normal_forms import normal_form
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -63,7 +65,7 @@ def fold(text: str) -> str:
     characters, the number of blanks and marks of quotation at the start of lines do not count.
     """
     if not text.isascii():
-        text = _TAGS.sub(_visible, unicodedata.normalize("NFKD", text)).translate(_LATIN)
+        text = _TAGS.sub(_visible, normal_form("NFKD", text)).translate(_LATIN)
         text = "".join(
             char for char in text if char.isspace() or unicodedata.category(char) not in _UNSEEN
         )

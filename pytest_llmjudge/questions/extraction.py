@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import unicodedata
 import warnings
 from collections import deque
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pytest_llmjudge.errors import ExtractionError, SettingsError, one_line, storable
+from pytest_llmjudge.normal_forms import normal_form
 from pytest_llmjudge.values import shown
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ _REPETITIONS: Final = 100_000
 """The most that the counts of a pattern multiply to: each is written out in memory."""
 _TRIED: Final = 1_000_000
 """Characters of a text that may be read in vain for JSON."""
+_PASSED: Final = 4096
+"""Characters of it that are kept before the place of a search."""
 _DIGITS: Final = 1000
 """Of a fraction that is reduced, which takes long for more."""
 _INDEX_DIGITS: Final = 18
@@ -219,7 +221,7 @@ def _unknown(where: str, value: object) -> SettingsError:
 def _plain(text: str) -> Found:
     """Take a whole text, whatever the blanks at its ends and the form of its characters."""
     text = text.strip()
-    return Found(text, unicodedata.normalize("NFC", text))
+    return Found(text, normal_form("NFC", text))
 
 
 def _whole(text: str) -> Found | None:
@@ -229,7 +231,7 @@ def _whole(text: str) -> Found | None:
 
 def _folded(text: str) -> Found:
     """Take a whole text, whatever its case, its blanks and the form of its characters."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = normal_form("NFKC", text).casefold()
     return Found(text.strip(), " ".join(folded.split()))
 
 
@@ -363,6 +365,9 @@ def _in_json(steps: Sequence[str], text: str) -> Found | None:
     end = tried = 0
     while tried <= _TRIED and (opened := _OPENING.search(text, end)):
         start = opened.start()
+        if start > _PASSED:
+            # An error counts the lines before its place.
+            text, start = text[start:], 0
         try:
             value, end = _JSON.raw_decode(text, start)
             if isinstance(value, kind):

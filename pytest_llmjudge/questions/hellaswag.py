@@ -22,13 +22,20 @@ if TYPE_CHECKING:
 
 __all__ = ["HELLASWAG"]
 
-_MARK: Final = re.compile(r"\[.*?\]")
-"""Texts from WikiHow have such marks for their headings and steps."""
+_MARK: Final = re.compile(r"\[[^\]\n]*(?:(\])|)")
+"""Texts from WikiHow have such marks for their headings and steps.
+
+A bracket that stays open is passed with its line: each one within it would be read to the end.
+"""
 
 
 def _clean(text: str) -> str:
-    text = _MARK.sub("", text.strip().replace(" [title]", ". "))
+    text = _MARK.sub(_left, text.strip().replace(" [title]", ". "))
     return text.replace("  ", " ")
+
+
+def _left(mark: re.Match[str]) -> str:
+    return "" if mark[1] else mark[0]
 
 
 def _read(row: Row) -> ChoiceQuestion:

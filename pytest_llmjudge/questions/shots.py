@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import defaultdict
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pytest_llmjudge.errors import RecordsError, SettingsError, count_of, one_line
+from pytest_llmjudge.normal_forms import normal_form
 from pytest_llmjudge.paths import instead_of_file
 from pytest_llmjudge.questions.base import AnyQuestion, Draw, ExactQuestion
 from pytest_llmjudge.questions.files import questions_in
@@ -137,7 +137,7 @@ _OTHER: Final = "name solved questions that are not asked, such as those of the 
 
 def _folded(question: AnyQuestion) -> tuple[str, ...]:
     """Return what a question asks, whatever its case, its blanks and the form of its characters."""
-    texts = (unicodedata.normalize("NFKC", text).casefold() for text in question.content)
+    texts = (normal_form("NFKC", text).casefold() for text in question.content)
     return tuple(" ".join(text.split()) for text in texts)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.data import Record
 from pytest_llmjudge.errors import RecordsError
+from pytest_llmjudge.normal_forms import normal_form
 from pytest_llmjudge.records.conversations import CRITERIA
 from pytest_llmjudge.records.files import Source, find_source, read_contents
 from pytest_llmjudge.records.formats import ALPACA
@@ -91,9 +91,7 @@ def content_id(instruction: str, content: object) -> str:
     """Name a record after a slug of its instruction and a hash of what tells it from others."""
     text = instruction
     if not text.isascii():
-        # Each by itself: many marks in a row would be put in order, in quadratic time.
-        parts = (unicodedata.normalize("NFKD", char) for char in text)
-        text = "".join(parts).encode("ascii", "ignore").decode()
+        text = normal_form("NFKD", text).encode("ascii", "ignore").decode()
     slug = _NO_SLUG.sub("-", text.lower()).strip("-")[:40].strip("-")
     digest = _digest(_CANONICAL.encode(content))[:8]
     return f"{slug}-{digest}" if slug else digest

@@ -11,6 +11,8 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pytest_llmjudge.normal_forms import normal_form
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -66,8 +68,8 @@ def normalised(text: str) -> str:
     with one blank for any run of blanks, control characters and punctuation (Z, Cc, P) within it.
     Of a text of nothing else, its NFKC form with one blank for any run of blanks.
     """
-    plain = unicodedata.normalize("NFKC", text)
-    folded = unicodedata.normalize("NFKC", plain.casefold())
+    plain = normal_form("NFKC", text)
+    folded = normal_form("NFKC", plain.casefold())
     return " ".join(folded.translate(_LETTERS).split()) or " ".join(plain.split())
 
 

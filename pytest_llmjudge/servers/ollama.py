@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.data import JudgeIdentity
 from pytest_llmjudge.errors import JudgeDownError, JudgeError, one_line
+from pytest_llmjudge.reading import parse_json
 from pytest_llmjudge.servers.address import normalise_url
 from pytest_llmjudge.servers.chat import (
     CUT,
@@ -53,6 +54,7 @@ _WEIGH_OPTIONS: Final[Mapping[str, object]] = MappingProxyType(
     {"num_predict": 2, "repeat_penalty": 1.0}
 )
 _LOGPROBS_SINCE: Final = (0, 12, 11)
+_VERSION_DIGITS: Final = 9
 _TEMPLATE_TOKENS: Final = 256
 _CRASHES: Final = ("while running the model", "runner process", "model runner")
 _SEE_LOG: Final = 'the log of "ollama serve" tells more'
@@ -183,7 +185,9 @@ class OllamaClient(ServerClient):
             JudgeError: It does not say its version.
         """
         version = self._version()
-        numbers = tuple(int(part) for part in re.findall(r"\d+", version.partition("-")[0])[:3])
+        parts = re.findall(r"\d+", version.partition("-")[0])[:3]
+        # Python refuses to read a number of thousands of digits.
+        numbers = tuple(int(part[:_VERSION_DIGITS]) for part in parts)
         if numbers < _LOGPROBS_SINCE:
             problem = f"Ollama {version} gives no log-probabilities, 0.12.11 was the first that did"
             raise NoLogprobsError(self.url, problem, _UPDATE_OR_INTEGER)
@@ -391,7 +395,7 @@ class OllamaClient(ServerClient):
     def _candidates(self, body: Mapping[str, object]) -> tuple[tuple[str, float], ...]:
         """Read the candidates for the first token; the end of a reply has no entry of its own."""
         logprobs = body.get("logprobs")
-        if logprobs is None and body.get("eval_count") not in {0, 1}:
+        if logprobs is None and body.get("eval_count") not in (0, 1):
             problem = "gave no log-probabilities though they were asked for"
             raise NoLogprobsError(self.url, problem, _UPDATE_OR_INTEGER)
         return self._read_candidates(logprobs)
@@ -498,7 +502,7 @@ def _control_tokens(shown: Mapping[str, object], info: Mapping[str, object]) -> 
 
 def _unquoted(text: str) -> str:
     try:
-        value: object = json.loads(text)
+        value: object = parse_json(text)
     except ValueError:
         return text
     return value if isinstance(value, str) else text

@@ -22,7 +22,7 @@ from urllib3.exceptions import (
 )
 
 from pytest_llmjudge.errors import one_line
-from pytest_llmjudge.reading import RepeatedKeyError, unique_keys
+from pytest_llmjudge.reading import RepeatedKeyError, parse_json, unique_keys
 from pytest_llmjudge.servers.address import is_loopback
 from pytest_llmjudge.servers.deadline import Deadline, DeadlineAdapter
 from pytest_llmjudge.servers.retry import BUSY_STATUSES, Cause, RetryPolicy, retry_after
@@ -160,8 +160,8 @@ class HttpReply:
 
 def _json(text: bytes) -> object:
     try:
-        value: object = json.loads(text, object_pairs_hook=unique_keys)
-    except (ValueError, RecursionError):
+        value: object = parse_json(text)
+    except ValueError:
         return None
     return value
 

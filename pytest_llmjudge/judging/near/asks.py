@@ -76,8 +76,9 @@ _FORMS: Final = (
 """Forms of a word that instructions ask for."""
 
 _QUOTED: Final = re.compile(
-    r"\"[^\"\n]*\"|“[^”\n]*”|„[^“”\n]*[“”]|«[^»\n]*»|`[^`\n]*`"
-    r"|(?<!\w)['\u2018](?:[^'\u2019\n]|['\u2019](?=\w))*['\u2019]"
+    # Each mark that nothing closes is read for so long.
+    r"\"[^\"\n]{0,2000}\"|“[^”\n]{0,2000}”|„[^“”\n]{0,2000}[“”]|«[^»\n]{0,2000}»|`[^`\n]{0,2000}`"
+    r"|(?<!\w)['\u2018](?:[^'\u2019\n]|['\u2019](?=\w)){0,2000}['\u2019]"
 )
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["another_form"]
 
 _QUOTED_WORD: Final = re.compile(r"[\"'“\u2018]([A-Za-z-]+)[.,]?[\"'”\u2019]")
-_ONE_WORD: Final = re.compile(r"\W*([A-Za-z-]+)\W*")
+_ONE_WORD: Final = re.compile(r"\W*([A-Za-z](?:-*[A-Za-z])*)\W*")
 _SAME_FORM: Final = re.compile(
     r"(?:air|space)craft|beat|bet|bid|broadcast|buffalo|cactus|cod|deer|elk|fish|fit|forecast"
     r"|herring|knit|moose|quit|salmon|series|sheep|shrimp|species|spit|squid|sweat|trout|wed|wet"

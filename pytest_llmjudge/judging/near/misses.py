@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["NearMiss", "NearMisses", "choose_near_misses"]
 
 _LONGEST: Final = 2000
+_LONGEST_INSTRUCTION: Final = 20_000
+"""Characters of one that is looked into: some expressions take quadratic time."""
 _OTHER_BASE: Final = re.compile(r"\b(?:binary|octal|hexadecimal|to roman)\b", re.IGNORECASE)
 _CODE: Final = re.compile(
     r"```|\b(?:def|return|import|const|let|var|print|SELECT|function)\b[ (].*[=;:(]"
@@ -78,10 +80,12 @@ class NearMisses:
         """Return the near miss of a record; ``None`` where no change is sure to be wrong.
 
         There is none where many answers are right, where criteria decide what is, and where the
-        answer is code or the instruction is not understood.
+        answer is code or the instruction is not understood, or very long.
         """
         answer = record.output
         if not answer or record.criteria or record.is_raw or len(answer) > _LONGEST:
+            return None
+        if len(record.instruction) > _LONGEST_INSTRUCTION:
             return None
         ask = read_ask(record.instruction)
         if not ask.is_closed or _CODE.search(answer):

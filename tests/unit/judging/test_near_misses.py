@@ -315,6 +315,37 @@ def test_long_texts_take_no_time() -> None:
     assert time.process_time() - begun < 2
 
 
+@pytest.mark.parametrize("given", ["\u201c" * 30_000, " \u2018a" * 10_000, "\u00ab" * 30_000])
+def test_quotes_that_stay_open_take_no_time(given: str) -> None:
+    """Each is looked at for a while, and not to the end of the instruction."""
+    begun = time.process_time()
+    record = make(f"What is the plural of dog? {given}", "dogs")
+    NearMisses([record]).of(record)
+    assert time.process_time() - begun < 2
+
+
+@pytest.mark.parametrize(
+    "line", ["-" * 100_000 + "1", "a" + "-" * 100_000 + "1", "a-" * 50_000 + "1"]
+)
+def test_lines_of_hyphens_take_no_time(line: str) -> None:
+    """As tables have them; a single word is looked for in each line of what was asked."""
+    begun = time.process_time()
+    record = make("What is the plural of the word?", "dogs", f"dog\n{line}")
+    found = NearMisses([record]).of(record)
+    assert time.process_time() - begun < 2
+    assert found is not None
+    assert found.text == "dog"
+
+
+@pytest.mark.parametrize("word", ["either ", "whether "])
+def test_instructions_of_a_book_take_no_time(word: str) -> None:
+    """They are not looked into."""
+    begun = time.process_time()
+    record = make(f"Is it a dog or a cat? Which of them is it: {word * 9000}", "a dog")
+    assert NearMisses([record]).of(record) is None
+    assert time.process_time() - begun < 2
+
+
 def test_large_suites_take_no_time() -> None:
     """A thousand records are looked at, whatever the size of the suite."""
     records = [make("Sort it.", "1. pear\n2. fig", "fig, pear", name=f"r{n}") for n in range(3000)]

@@ -296,6 +296,38 @@ def test_a_file_that_was_changed(capsys: pytest.CaptureFixture[str]) -> None:
     assert refused(capsys, write(1), changed) == f"{problem}run shard 2 of 2 again"
 
 
+def lacking(*keys: str) -> Callable[[dict[str, Any]], object]:
+    """Return a change that takes something out of what the shard says."""
+
+    def change(document: dict[str, Any]) -> None:
+        inside = document["shard"]
+        for key in keys[:-1]:
+            inside = inside[key]
+        del inside[keys[-1]]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lacking("suites", NAME, "judge", "backend"),
+        lacking("places", NAME),
+        of_shard(places={NAME: []}),
+        of_suite("min_score", "high"),
+    ],
+    ids=["judge", "no places", "places", "limit"],
+)
+def test_files_that_were_changed_and_signed_again(
+    capsys: pytest.CaptureFixture[str], change: Callable[[dict[str, Any]], object]
+) -> None:
+    """Which nothing but a program does: one line, and no merged file."""
+    line = refused(capsys, write(1, change=change), write(2, change=change))
+
+    assert line.endswith("; take the files as they were written, or run the shards again")
+    assert line.startswith("s1.json, s2.json: what they say of their suites is of no run (")
+
+
 def test_a_file_of_another_version(capsys: pytest.CaptureFixture[str]) -> None:
     """Versions may differ in what a shard's file holds and in how it is signed."""
 

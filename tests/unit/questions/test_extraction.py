@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -313,3 +314,12 @@ def test_a_pattern_that_runs_away() -> None:
         grade(f"regex:{RUNAWAY}", "a", text)
 
     assert str(refused.value) == problem.replace('extract "(a|aa)+$"', "extract")
+
+
+@pytest.mark.parametrize("opening", ["{", '{"'])
+def test_many_brackets(opening: str) -> None:
+    """An answer of nothing else is searched in a time that grows with its length alone."""
+    begun = time.process_time()
+
+    assert only("json:a", opening * 200_000 + '{"a": 5}', "5") == ("5", True)
+    assert time.process_time() - begun < 2

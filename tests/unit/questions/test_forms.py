@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -277,3 +278,17 @@ def test_unknown_names() -> None:
 def test_lengths() -> None:
     """A long choice is not less likely for being long, and an empty one is least likely."""
     assert by_length([-6.0, -2.0, -1.0], [6, 1, 0]) == [-1.0, -2.0, float("-inf")]
+
+
+def test_hellaswag_with_brackets_that_stay_open() -> None:
+    """They stay, and a text of them is read in a time that grows with its length alone."""
+    row, begun = row_of("hellaswag"), time.process_time()
+
+    many = FORMS["hellaswag"].parse({**row, "ctx_a": "[" * 100_000})
+    few = FORMS["hellaswag"].parse(
+        {**row, "activity_label": "a", "ctx_a": "[a [b] ]\n[c", "ctx_b": ""}
+    )
+
+    assert time.process_time() - begun < 2
+    assert "[" * 100_000 in many.text
+    assert few.text == "a: ]\n[c"

@@ -9,8 +9,9 @@ import pytest
 from pytest_llmjudge.data import JudgeIdentity
 from pytest_llmjudge.errors import JudgeDownError, JudgeError, SettingsError
 from pytest_llmjudge.scoring import SCORE_SCHEMA
-from pytest_llmjudge.servers.chat import ChatReply, PromptTooLongError
+from pytest_llmjudge.servers.chat import ChatReply, NoLogprobsError, PromptTooLongError
 from pytest_llmjudge.servers.ollama import OllamaClient
+from pytest_llmjudge.settings import Decoding
 from tests.support.fake_ollama import (
     DIGEST,
     HTML,
@@ -295,3 +296,43 @@ def test_a_model_without_a_digest(server: FakeOllama) -> None:
     assert str(caught.value) == (
         f'{server.url}: does not say the digest of "llama3"; update Ollama'
     )
+
+
+@pytest.mark.parametrize("version", ["0.12.11", f"0.{'9' * 5000}", f"{'1' * 5000}.0.1-rc0"])
+def test_versions_with_log_probabilities(server: FakeOllama, version: str) -> None:
+    """However long the numbers are."""
+    server.version = version
+
+    connect(server).check_logprobs()
+
+
+@pytest.mark.parametrize("count", [[], {}, None, "1"])
+def test_no_log_probabilities_and_no_number_of_tokens(server: FakeOllama, count: object) -> None:
+    """Whatever stands in the place of the number."""
+    server.reply = lambda _: page(eval_count=count)
+
+    with pytest.raises(NoLogprobsError, match="gave no log-probabilities though they were asked"):
+        connect(server).chat("Score this.", weigh=True)
+
+
+def test_a_stop_text_that_looks_like_deep_json(server: FakeOllama) -> None:
+    """It is a text like any other."""
+    server.parameters = f"stop {'[' * 100_000}"
+    client = connect(server)
+
+    client.identify()
+    client.complete("Go on.", tokens=4, decoding=Decoding(stop=("END",)), chat=True)
+
+    assert server.chats[-1]["options"]["stop"] == ["END", "[" * 100_000]
+
+
+@pytest.mark.parametrize("depth", [101, 900, 100_000])
+def test_a_reply_that_is_nested_deeply(server: FakeOllama, depth: int) -> None:
+    """It is read as no JSON at any depth that what follows could not walk through."""
+    reply = page(done_reason="?").body.replace('"?"', "[" * depth + "]" * depth)
+    server.reply = lambda _: Page(200, JSON, reply)
+
+    with pytest.raises(JudgeError) as caught:
+        connect(server).chat("Score this.")
+
+    assert "where a chat reply was due; " in str(caught.value)
