@@ -146,6 +146,25 @@ def test_a_ray_that_does_not_start(project: Project, why: str, hint: str) -> Non
     assert error_of(project.run(RAY)) == (f"--llm-judge-ray: Ray cannot be started ({why}); {hint}")
 
 
+def test_a_head_node_that_starts_no_server_for_a_client(project: Project) -> None:
+    """One line has the end of Ray's traceback, and does not say that there is no cluster."""
+    save_model(project.path / "model.pth")
+    project.suite(records(2), 'checkpoint="model.pth", min_score=0')
+    reason = "Traceback (most recent call last):\n  File\nRuntimeError: Starting it failed.\n"
+    project.write(
+        "conftest.py", BROKEN.format(why=f"Initialization failure from server:\n{reason}")
+    )
+
+    with FakeOllama() as listening:
+        address = listening.url.replace("http", "ray")
+        error = error_of(project.run(f"--llm-judge-ray={address}"))
+
+    assert error == (
+        f"--llm-judge-ray: the cluster at '{address}' cannot start a server for this client "
+        "(RuntimeError: Starting it failed.); run again when its head node has less to do"
+    )
+
+
 def test_a_fixture_asks_a_model_in_files(project: Project) -> None:
     """A plain test's model runs on actors too, so that Ray is looked for before any work."""
     save_model(project.path / "model.pth")

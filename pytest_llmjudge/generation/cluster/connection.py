@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Cluster", "connect"]
 
 _CONNECT_SECONDS = 5
+_NO_SERVER = "Initialization failure from server"
+"""How Ray's client begins to say that the head node has none for it, for which it waits 30 s."""
 _LONGEST = 20
 """Of the path of a folder in which Ray has room for the names of its sockets."""
 
@@ -162,6 +164,11 @@ def _check_answers(address: str) -> None:
 
 
 def _unreachable(address: str, cause: str) -> SettingsError:
+    if cause.startswith(_NO_SERVER):
+        # The traceback that follows ends with what went wrong.
+        why = one_line(cause.strip().rpartition("\n")[2], 400)
+        problem = f"the cluster at {address!r} cannot start a server for this client ({why})"
+        return SettingsError(OPTION, problem, "run again when its head node has less to do")
     cause = one_line(cause, 400)
     if address == LOCAL:
         is_late = "timed out" in cause
