@@ -10,7 +10,7 @@ import pytest
 
 from pytest_llmjudge.storage.labels import read_labels
 from tests.browser.chromium import installed, label_by_keys
-from tests.browser.watching import LEAST_CONTRAST, Watch
+from tests.browser.watching import LEAST_CONTRAST, Watch, check_form_stays
 from tests.support.ballots import labelling, lines_in, record, suite_of, write_results
 
 if TYPE_CHECKING:
@@ -258,11 +258,7 @@ def test_the_score_leaves_room(tmp_path: Path, page: Page) -> None:
     with labelling(tmp_path) as server:
         page.goto(server.address)
         for width, height, stays in windows:
-            page.set_viewport_size({"width": width, "height": height})
-            box = page.locator("form").bounding_box()
-            assert box is not None
-            assert (box["y"] + box["height"] <= height) is stays, f"{width} x {height}"
-            assert not stays or box["height"] <= height / 3
+            check_form_stays(page, width, height, stays=stays)
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             label_by_keys(page, "5", "Enter")
         assert page.inner_text("h1") == "Thank you, that was all."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import pytest
 
 from tests.browser.chromium import installed, vote_by_key
-from tests.browser.watching import LEAST_CONTRAST, Watch
+from tests.browser.watching import LEAST_CONTRAST, Watch, check_form_stays
 from tests.support.ballots import lines_in, record, suite_of, voting, write_pair, write_results
 
 if TYPE_CHECKING:
@@ -173,11 +173,7 @@ def test_buttons_leave_room(tmp_path: Path, page: Page) -> None:
     with voting(tmp_path) as server:
         page.goto(server.address)
         for width, height, stays in windows:
-            page.set_viewport_size({"width": width, "height": height})
-            box = page.locator("form").bounding_box()
-            assert box is not None
-            assert (box["y"] + box["height"] <= height) is stays, f"{width} x {height}"
-            assert not stays or box["height"] <= height / 3
+            check_form_stays(page, width, height, stays=stays)
             vote_by_key(page, "t")
         assert page.inner_text("h1") == "Thank you, that was all."
 

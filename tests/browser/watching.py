@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, Page
 
-__all__ = ["LEAST_CONTRAST", "Watch"]
+__all__ = ["LEAST_CONTRAST", "Watch", "check_form_stays"]
 
 
 class Watch:
@@ -58,3 +58,12 @@ LEAST_CONTRAST = """() => {
     });
   return Math.min(...ratios);
 }"""
+
+
+def check_form_stays(page: Page, width: int, height: int, *, stays: bool) -> None:
+    """In a window of this size the form is in sight, taking a third at most; or it is below."""
+    page.set_viewport_size({"width": width, "height": height})
+    box = page.locator("form").bounding_box()
+    assert box is not None
+    assert (box["y"] + box["height"] <= height) is stays, f"{width} x {height}"
+    assert not stays or box["height"] <= height / 3
