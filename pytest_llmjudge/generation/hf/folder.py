@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
 from math import prod
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from pytest_llmjudge.generation.files.contents import Stamp
     from pytest_llmjudge.generation.files.state_dict import StoredTensor
 
 __all__ = [
@@ -315,9 +316,15 @@ def check_tokenizer(info: FolderInfo) -> None:
         ContentChangedError: A file may hold something else than its digest is of.
     """
     stamps = {file: seen.stamp for file, seen in info.contents.items()}
-    for file in stamps:
+    for file, stamp in stamps.items():
         if file.parent == info.vocabulary and matching([file.name], JSON_TOKENIZERS):
-            check_bounds(file, read_part(file, stamps))
+            _check_tokenizer_file(file, stamp)
+
+
+@cache
+def _check_tokenizer_file(file: Path, stamp: Stamp) -> None:
+    # It is looked at before any work and when it is loaded, and a large one takes a second.
+    check_bounds(file, read_part(file, {file: stamp}))
 
 
 def describe_adapter(adapter: Path, base: Path) -> FolderInfo:
