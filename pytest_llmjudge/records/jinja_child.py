@@ -1,8 +1,4 @@
-"""Renders a Jinja template for one conversation after another, in a process of its own.
-
-A template is a program. The sandbox keeps it from all that is not its messages, and nothing else
-bounds its time and memory than the process that it runs in.
-"""
+"""Renders a Jinja template for one conversation after another, in a process of its own."""
 
 from __future__ import annotations
 
@@ -10,6 +6,12 @@ import json
 import sys
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
+
+from pytest_llmjudge.records.template_process import (
+    TOO_MUCH_MEMORY,
+    limit_memory,
+    longest_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,10 +23,6 @@ DAY: Final = datetime(2024, 7, 26, tzinfo=timezone.utc)
 """The day of every run, for templates that tell the model: today's would change answers daily. It
 is the one that Llama's templates have where nobody tells a day.
 """
-
-_MEMORY: Final = 1 << 30
-_LONGEST: Final = 1 << 20
-"""Characters of a prompt, beside ten for each character of its messages."""
 
 _TOTAL: Final = 1 << 28
 """Characters of all prompts, beside ten for each character of all messages."""
@@ -40,15 +38,13 @@ def main(seconds: int) -> None:
     """
     import resource
 
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    # Without a core file, which the signal may leave.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limit_memory()
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     try:
         render = _compiled(json.loads(sys.stdin.buffer.readline()))
         _render_lines(render, sys.stdin.buffer)
     except MemoryError:
-        _write({"error": "it takes more than 1 GiB of memory"})
+        _write({"error": TOO_MUCH_MEMORY})
     except RecursionError:
         _write({"error": "it calls itself without an end"})
     except Exception as error:  # noqa: BLE001 - a template may raise whatever it wants
@@ -60,7 +56,7 @@ def _render_lines(render: Callable[[Any], str], lines: BinaryIO) -> None:
     for line in lines:
         text = render(json.loads(line))
         left -= len(text) - 10 * len(line)
-        if len(text) > _LONGEST + 10 * len(line) or left < 0:
+        if len(text) > longest_text(len(line)) or left < 0:
             message = f"its text has {len(text):,} characters"
             raise ValueError(message)
         _write({"text": text})

@@ -6,13 +6,13 @@ import json
 import math
 import signal
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pytest_llmjudge.data import Turn
 from pytest_llmjudge.errors import SettingsError, one_line
 from pytest_llmjudge.records.framing import places, split_frame
 from pytest_llmjudge.records.prompts import messages_of
+from pytest_llmjudge.records.template_process import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,12 +24,6 @@ __all__ = ["Rendered", "render_prompts"]
 _SECONDS: Final = 10
 _SECONDS_EACH: Final = 0.005
 _TODO: Final = "correct the template"
-
-# Nothing of the user's environment or working folder decides what the process imports.
-_CHILD: Final = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from pytest_llmjudge.records.jinja_child import main; main(int(sys.argv[2]))"
-)
 
 
 class Rendered(NamedTuple):
@@ -109,7 +103,7 @@ def _answers(where: str, lines: Sequence[str], seconds: int) -> Iterator[dict[st
         SettingsError: It took too long, or ended without an answer.
     """
     done = subprocess.run(  # noqa: S603 - this interpreter, and code of this package
-        [sys.executable, "-I", "-c", _CHILD, json.dumps(sys.path), str(seconds)],
+        command("pytest_llmjudge.records.jinja_child", str(seconds)),
         input="\n".join(lines).encode(),
         capture_output=True,
         check=False,

@@ -6,10 +6,11 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final
+
+from pytest_llmjudge.records.template_process import command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,12 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["RenderingError", "render_template"]
 
 _SECONDS: Final = 10
-
-# Nothing of the user's environment or working folder decides what the process imports.
-_CHILD: Final = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from pytest_llmjudge.generation.hf.template_child import main; main()"
-)
 
 
 class RenderingError(Exception):
@@ -63,7 +58,7 @@ class _Process:
     def __init__(self) -> None:
         self.owner = os.getpid()
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, and code of this package
-            [sys.executable, "-I", "-c", _CHILD, json.dumps(sys.path)],
+            command("pytest_llmjudge.generation.hf.template_child"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -1,8 +1,4 @@
-"""Renders chat templates with transformers, in a process of its own.
-
-A template is a program. The sandbox keeps it from all that is not its messages, and nothing else
-bounds its time and memory than the process that it runs in.
-"""
+"""Renders chat templates with transformers, in a process of its own."""
 
 from __future__ import annotations
 
@@ -10,13 +6,15 @@ import json
 import os
 import sys
 import time
-from typing import Any, Final
+from typing import Any
+
+from pytest_llmjudge.records.template_process import (
+    TOO_MUCH_MEMORY,
+    limit_memory,
+    longest_text,
+)
 
 __all__ = ["main"]
-
-_MEMORY: Final = 1 << 30
-_LONGEST: Final = 1 << 20
-"""Characters of a prompt, beside ten for each character of its messages."""
 
 
 def main() -> None:
@@ -34,7 +32,7 @@ def main() -> None:
     os.environ.update(USE_TORCH="0", OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
     from transformers.utils.chat_template_utils import render_jinja_template
 
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    limit_memory()
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
     for line in sys.stdin.buffer:
         asked = json.loads(line)
@@ -54,9 +52,9 @@ def _answer(render: Any, asked: dict[str, Any], length: int) -> dict[str, str]: 
         )
         (text,) = texts
     except MemoryError:
-        return {"error": "it takes more than 1 GiB of memory"}
+        return {"error": TOO_MUCH_MEMORY}
     except Exception as error:  # noqa: BLE001 - a template may raise whatever it wants
         return {"error": f"{type(error).__name__}: {error}"[:1000]}
-    if len(text) > _LONGEST + 10 * length:
+    if len(text) > longest_text(length):
         return {"error": f"its text has {len(text):,} characters"}
     return {"text": text}
