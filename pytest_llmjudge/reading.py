@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import stat
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from pytest_llmjudge.errors import one_line
 from pytest_llmjudge.paths import reason_of
@@ -25,8 +26,10 @@ __all__ = [
     "VALUES_LIMIT",
     "BoundedStream",
     "RepeatedKeyError",
+    "TooManyValuesError",
     "TooMuchError",
     "UnusableFileError",
+    "has_more_values",
     "is_too_deep",
     "open_file",
     "parse_json",
@@ -48,6 +51,9 @@ ROWS_LIMIT = 1 << 20
 
 VALUES_LIMIT = 1 << 23
 """Values of all records of a file."""
+
+_DOCUMENT_LIMIT: Final = 1 << 24
+"""Values of a document; each takes up to 120 bytes of memory, a results file has 12 a record."""
 
 DEPTH_LIMIT = 100
 """Levels of nested JSON; few files have ten, and Python's own limit of 1000 ends its users."""
@@ -205,9 +211,14 @@ def parse_json(
 
     Raises:
         RepeatedKeyError: An object has a key twice; the error's text is that key.
+        TooManyValuesError: It has more values than there is memory for.
         ValueError: It is not JSON, is nested too deeply, or has an integer of thousands of digits.
     """
     message = "it is nested too deeply"
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text), "surrogatepass")
+    if has_more_values(text, _DOCUMENT_LIMIT):
+        raise TooManyValuesError
     try:
         value = json.loads(
             text,
@@ -222,6 +233,29 @@ def parse_json(
     return value
 
 
+class TooManyValuesError(ValueError):
+    """A JSON text of more values than there is memory for."""
+
+    def __init__(self) -> None:
+        super().__init__(f"it has more than the {_DOCUMENT_LIMIT:,} values that are read")
+
+
+def has_more_values(text: str, limit: int) -> bool:
+    """Say whether a JSON text has more values than ``limit``, without decoding it."""
+    if _structure(text) <= limit:
+        return False
+    # What looks like structure may be a part of its strings.
+    unescaped = text.replace("\\\\", "").replace('\\"', "")
+    return _structure(_STRING.sub("", unescaped)) > limit
+
+
+_STRING: Final = re.compile(r'"[^"]*"?')
+
+
+def _structure(text: str) -> int:
+    return sum(map(text.count, "[{,"))
+
+
 class RepeatedKeyError(ValueError):
     """An object has two values for one key, of which a reader would see the last alone."""
 
@@ -230,6 +264,8 @@ def why_no_json(error: ValueError) -> str:
     """Say what is wrong with a text that is not JSON, or has a key twice, as a clause."""
     if isinstance(error, RepeatedKeyError):
         return f'it has the key "{one_line(str(error), 80)}" twice'
+    if isinstance(error, TooManyValuesError):
+        return str(error)
     return f"not JSON ({error})"
 
 

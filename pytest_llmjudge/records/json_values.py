@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmjudge.errors import RecordsError, one_line
-from pytest_llmjudge.reading import ROWS_LIMIT, VALUES_LIMIT, is_too_deep
+from pytest_llmjudge.reading import ROWS_LIMIT, VALUES_LIMIT, has_more_values, is_too_deep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -95,17 +94,8 @@ def check_values(name: str, text: str) -> None:
     Raises:
         RecordsError: It has.
     """
-    if _structure(text) > VALUES_LIMIT:
-        # What looks like structure may be a part of its strings.
-        unescaped = text.replace("\\\\", "").replace('\\"', "")
-        check_size(name, 0, _structure(_STRING.sub("", unescaped)))
-
-
-_STRING: Final = re.compile(r'"[^"]*"?')
-
-
-def _structure(text: str) -> int:
-    return sum(map(text.count, "[{,"))
+    if has_more_values(text, VALUES_LIMIT):
+        raise _too_large(name)
 
 
 def check_size(name: str, rows: int, values: int) -> None:
@@ -115,10 +105,12 @@ def check_size(name: str, rows: int, values: int) -> None:
         RecordsError: It has.
     """
     if rows > ROWS_LIMIT or values > VALUES_LIMIT:
-        problem = (
-            f"it has more than the {ROWS_LIMIT:,} rows or {VALUES_LIMIT:,} values that are read"
-        )
-        raise RecordsError(name, problem, "take a part of its records")
+        raise _too_large(name)
+
+
+def _too_large(name: str) -> RecordsError:
+    problem = f"it has more than the {ROWS_LIMIT:,} rows or {VALUES_LIMIT:,} values that are read"
+    return RecordsError(name, problem, "take a part of its records")
 
 
 _KINDS: Final = {

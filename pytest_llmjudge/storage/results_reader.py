@@ -15,6 +15,7 @@ from pytest_llmjudge.paths import POINTER, PULL, is_pointer
 from pytest_llmjudge.reading import (
     DATA_LIMIT,
     RepeatedKeyError,
+    TooManyValuesError,
     parse_json,
     read_file,
     why_unreadable,
@@ -205,6 +206,8 @@ def _parse(where: str, path: Path) -> object:
     except RepeatedKeyError as error:
         problem = f'an object in it has the key "{one_line(str(error), SHOWN_NAME)}" twice'
         raise BaselineError(where, problem, f"{_NAME_ONE}, {_AS_IT_WAS}") from None
+    except TooManyValuesError as error:
+        raise BaselineError(where, str(error), _NAME_ONE) from None
     except _TooManyDigitsError as error:
         problem = f"it has an integer of {error} digits"
         raise BaselineError(where, problem, f"{_NAME_ONE}, {_AS_IT_WAS}") from None

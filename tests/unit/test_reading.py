@@ -23,6 +23,7 @@ from pytest_llmjudge.mmlu.files import open_mmlu
 from pytest_llmjudge.reading import (
     SETTINGS_LIMIT,
     UnusableFileError,
+    has_more_values,
     open_file,
     parse_json,
     read_file,
@@ -248,6 +249,22 @@ def test_json_that_is_nested(tmp_path: Path, depth: int, form: str) -> None:
 def test_json_as_deep_as_people_write_it() -> None:
     """A hundred levels are read."""
     assert parse_json("[" * 100 + "]" * 100) != []
+
+
+def test_more_values_than_there_is_memory_for() -> None:
+    """Empty lists take 30 times the memory of their text: they are counted before."""
+    value = "[],"
+    count = (1 << 24) // 2
+    with pytest.raises(ValueError, match="it has more than the 16,777,216 values that are read"):
+        parse_json(f"[{value * count}1]")
+
+
+def test_texts_that_look_like_values() -> None:
+    """What stands in strings is no value, behind whatever escapes."""
+    text = "\\" + '"[{,' * 3
+    for limit, more in ((3, False), (2, True)):
+        assert has_more_values(json.dumps([text, {"a": text}]), limit) is more
+    assert parse_json(json.dumps(["[" * (1 << 24)])) == ["[" * (1 << 24)]
 
 
 def test_a_number_of_thousands_of_digits(tmp_path: Path) -> None:
