@@ -604,6 +604,7 @@ class Settings:
         shard: The part of the run that this one is; ``None`` for the whole.
         labels_options: Options on the command line that only suites with labels obey.
         server_options: Options on the command line that only requests to a server obey.
+        suite_options: Options on the command line that only suites obey whose marker does not say.
     """
 
     checkpoint: Path | str | None
@@ -666,6 +667,7 @@ class Settings:
     ray_forced: bool = False
     labels_options: tuple[str, ...] = ()
     server_options: tuple[str, ...] = ()
+    suite_options: tuple[str, ...] = ()
 
     @property
     def is_judge_ollama(self) -> bool:
@@ -725,15 +727,21 @@ def read_settings(
     fields = {key.removeprefix("llm_judge_"): value for key, value in values.items()}
     for name in ("checkpoint", "base", "tokenizer", "responses_field", "explain", "ray"):
         fields[f"{name}_forced"] = _source(given, f"llm_judge_{name}") == "cli"
-    of_baseline, of_labels, of_requests = (
+    of_baseline, of_labels, of_requests, of_suites = (
         tuple(o.flag for o in OPTIONS if o.key in keys and _source(given, o.key) == "cli")
-        for keys in (_OF_BASELINE, _OF_LABELS, _OF_REQUESTS)
+        for keys in (_OF_BASELINE, _OF_LABELS, _OF_REQUESTS, _OF_SUITES)
     )
     if of_baseline and fields["baseline"] is None:
         problem = "there is no baseline to compare with"
         raise SettingsError(", ".join(of_baseline), problem, "add --llm-judge-baseline")
     named = {key: ini_dir / text for key, text in (paths or {}).items()}
-    settings = Settings(paths=named, labels_options=of_labels, server_options=of_requests, **fields)
+    settings = Settings(
+        paths=named,
+        labels_options=of_labels,
+        server_options=of_requests,
+        suite_options=of_suites,
+        **fields,
+    )
     _check_context(given, settings)
     _check_explain(settings)
     _check_url(given, settings, ini_name)
@@ -762,6 +770,12 @@ _OF_LABELS = (
     "llm_judge_max_judge_bias",
 )
 _OF_REQUESTS = ("llm_judge_concurrency", "llm_judge_timeout")
+_OF_SUITES = (
+    "llm_judge_min_score",
+    "llm_judge_min_average",
+    "llm_judge_fields",
+    "llm_judge_split",
+)
 
 
 def _source(given: Mapping[str, tuple[str, str]], key: str) -> str:

@@ -46,6 +46,7 @@ __all__ = [
     "check_responses_field",
     "check_server_options",
     "check_tokenizer",
+    "note_suite_options",
     "plan",
     "suite_facts",
     "template_notes",
@@ -357,6 +358,19 @@ def check_labels_options(session: LlmSession) -> None:
     if path is not None and not is_taken and any("labels" in facts for facts in announced):
         note = f"llm_judge_labels: {nobody}, so that they correct no average and hold no judge"
         session.store.add_note(note)
+
+
+def note_suite_options(session: LlmSession) -> None:
+    """Note which options on the command line no suite obeys, because each has its own of a marker.
+
+    A marker may win over them, so that this is no error.
+    """
+    for flag in session.settings.suite_options if session.announced else ():
+        key = flag.removeprefix("--llm-judge-").replace("-", "_")
+        value = getattr(session.settings, key)
+        if all(facts.get(key) != value for facts in session.announced.values()):
+            problem = "it changes nothing: no suite of this run leaves that to the option"
+            session.store.add_note(f"{flag}: {problem}")
 
 
 def check_base(session: LlmSession) -> None:

@@ -30,6 +30,7 @@ from pytest_llmjudge.plugin.planner import (
     check_responses_field,
     check_server_options,
     check_tokenizer,
+    note_suite_options,
     plan,
 )
 from pytest_llmjudge.plugin.reports import attach
@@ -123,6 +124,7 @@ class RunHooks:
             check_candidate(self._session, session.items)
             check_responses_field(self._session)
             check_labels_options(self._session)
+            note_suite_options(self._session)
             check_server_options(self._session)
             check_explain(self._session)
             check_ray(self._session, session)

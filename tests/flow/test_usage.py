@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.project import MARKED, Project, records
+from tests.support.project import MARKED, MODEL, Project, records
 
 if TYPE_CHECKING:
     from tests.support.fake_ollama import FakeOllama
@@ -57,6 +57,33 @@ def test_an_option_that_cannot_be_used(project: Project, option: str, text: str)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert [f"ERROR: --llm-judge-{option.split('=', maxsplit=1)[0]}: {text}"] == errors(result)
+
+
+@pytest.mark.parametrize("how", [(), ("-n", "2")], ids=["plain", "two"])
+@pytest.mark.parametrize(
+    ("option", "is_obeyed"),
+    [
+        ("min-average=90", False),
+        ("min-score=90", True),
+        ("split=test", False),
+        ("fields=instruction=instruction", False),
+    ],
+)
+def test_an_option_that_every_marker_overrides(
+    project: Project, option: str, how: tuple[str, ...], *, is_obeyed: bool
+) -> None:
+    """The marker wins, as documented, and the run says that the option changed nothing."""
+    arguments = 'split="train", fields={"output": "output"}, min_average=1'
+    project.write("data.json", {"train": records(2)})
+    project.write("conftest.py", MODEL.format(answer='"The number."'))
+    project.write("test_suite.py", MARKED.format(arguments=f'"data.json", {arguments}'))
+
+    result = project.run(f"--llm-judge-{option}", *how)
+
+    assert result.ret == int(is_obeyed)
+    flag = f"--llm-judge-{option.partition('=')[0]}"
+    note = f"note: {flag}: it changes nothing: no suite of this run leaves that to the option"
+    assert result.outlines.count(note) == (not is_obeyed)
 
 
 def test_an_ini_value_that_cannot_be_used(project: Project) -> None:
