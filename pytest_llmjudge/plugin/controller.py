@@ -58,13 +58,20 @@ from pytest_llmjudge.storage.files import check_writable, write_text
 from pytest_llmjudge.storage.results import write_responses, write_results
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from xdist.workermanage import WorkerController
 
     from pytest_llmjudge.plugin.session import LlmSession
 
 __all__ = ["ControllerHooks"]
+
+_ENDED = {
+    pytest.ExitCode.OK,
+    pytest.ExitCode.TESTS_FAILED,
+    pytest.ExitCode.NO_TESTS_COLLECTED,
+}
+"""How a run ends that came to its end."""
 
 
 class ControllerHooks:
@@ -460,16 +467,21 @@ class ControllerHooks:
                 if gate.cause is not None and gate.outcome == "passed":
                     text = f"WARNING: {suite.name}[{gate.name}]: {gate.reason}"
                     terminalreporter.line(one_line(text), yellow=True, bold=True)
-        for line in folded(self._session.config, self._of_shard):
+        for line in self._last_lines(exitstatus):
             terminalreporter.line(line)
-        if self._kept:
-            for line in folded(self._session.config, [f"llm-judge: {self._kept}"]):
-                terminalreporter.line(line)
-        if self._why_none:
-            terminalreporter.line(f"llm-judge: {self._why_none}")
         for line in self._problems:
             terminalreporter.line(f"ERROR: {line}", red=True)
         self._problems = []
+
+    def _last_lines(self, exitstatus: int) -> Iterator[str]:
+        """Yield what is said below the results, which need not be there."""
+        yield from folded(self._session.config, self._of_shard)
+        if self._kept:
+            yield from folded(self._session.config, [f"llm-judge: {self._kept}"])
+        if self._why_none:
+            yield f"llm-judge: {self._why_none}"
+        elif exitstatus in _ENDED and self._started and not self._session.store.suites():
+            yield "llm-judge: no suite was run, so that nothing was judged"
 
     def pytest_unconfigure(self) -> None:
         """Report what nobody has reported yet, and remove what only this run needed."""

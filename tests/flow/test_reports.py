@@ -290,6 +290,26 @@ def test_a_run_that_judges_nothing(project: Project) -> None:
     assert (report(project), project.results()) == before
 
 
+@pytest.mark.parametrize("how", [(), ("-n", "2"), ("-p", "no:xdist")], ids=" ".join)
+@pytest.mark.parametrize("arguments", [(), ("--llm-judge-checkpoint=new.pth", "-k", "plain")])
+def test_a_run_without_a_suite(
+    project: Project, how: tuple[str, ...], arguments: tuple[str, ...]
+) -> None:
+    """It may be what somebody wants, but nobody should take it for a gate that passed."""
+    project.write("test_plain.py", "def test_plain(): pass")
+    if arguments:
+        project.suite(records(1), GATED)
+
+    result = project.run(*how, *arguments)
+
+    assert result.ret == 0
+    line = "llm-judge: no suite was run, so that nothing was judged"
+    assert result.outlines.count(line) == 1
+    project.suite(records(1), GATED)
+    assert line not in project.run(*how).outlines
+    assert line not in project.run(*how, "--collect-only").outlines
+
+
 def test_the_summary_of_a_step_as_the_report(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
