@@ -57,4 +57,6 @@ def _unreachable(path: Path, error: OSError | ValueError) -> str:
         return "not there"
     if number == errno.ELOOP:
         return "a loop of links"
-    return f"out of reach ({getattr(error, 'strerror', None) or error})"
+    # Python says the other in words that differ from version to version.
+    reason = error.strerror if isinstance(error, OSError) else "its name holds a NUL character"
+    return f"out of reach ({reason})"

@@ -489,11 +489,10 @@ class ControllerHooks:
             # Without pytest's terminal, or without its summary.
             sys.stderr.write(f"ERROR: {line}\n")
         store = self._session.store
-        if self._temporary:
-            store.close()
-            shutil.rmtree(store.folder, ignore_errors=True)
-        elif (store.folder / "store.sqlite").exists():
+        if not self._temporary and (store.folder / "store.sqlite").exists():
             # A cache that cannot be written has been reported by now.
             with contextlib.suppress(StoreError):
                 store.end_run()
-                store.close()
+        store.close()
+        if self._temporary:
+            shutil.rmtree(store.folder, ignore_errors=True)

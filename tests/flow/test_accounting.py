@@ -397,7 +397,9 @@ class Bound:
 
 @pytest.fixture(scope="session")
 def llm_judge():
-    return Bound()
+    judge = Bound()
+    yield judge
+    judge.database.close()
 """
     conftest = (project.path / "conftest.py").read_text()
     project.write("conftest.py", conftest + judge)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -77,7 +78,7 @@ def test_it_names_all_files(project: Project, monkeypatch: pytest.MonkeyPatch) -
     project.run(*(f"--llm-judge-{form}=out-{form}" for form in forms))
 
     ((_, _, files),) = calls(project)
-    documented = str(pytest_llm_judge_results.__doc__).partition("        files: ")[2]
+    documented = str(inspect.getdoc(pytest_llm_judge_results)).partition("    files: ")[2]
     assert set(files) == set(re.findall("``([a-z ]+)``", documented))
 
 

@@ -6,6 +6,7 @@ import ast
 import html
 import re
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,10 +110,12 @@ def test_all_that_is_made_has_its_place() -> None:
 def test_what_is_made_is_as_the_sources_are(page: Path) -> None:
     """Whoever reads a page in the checkout reads what the code says now."""
     text = page.read_text("utf-8")
+    made = filled(text)
+    if page.name == "command.md" and sys.version_info >= (3, 13):
+        # argparse folds a usage at other places since then.
+        made, text = " ".join(made.split()), " ".join(text.split())
 
-    assert filled(text) == text, (
-        f"{page.name}: the sources say something else; run python -m docgen"
-    )
+    assert made == text, f"{page.name}: the sources say something else; run python -m docgen"
 
 
 def test_every_command_can_be_given() -> None:

@@ -141,7 +141,7 @@ def test_what_is_at_a_path(tmp_path: Path) -> None:
     assert instead_of_file(pipe) == "a device or a pipe"
     assert instead_of_file(file / "x") == "out of reach (Not a directory)"
     assert instead_of_file(tmp_path / ("x" * 300)) == "out of reach (File name too long)"
-    assert instead_of_file(tmp_path / "x\0") == "out of reach (embedded null byte)"
+    assert instead_of_file(tmp_path / "x\0") == "out of reach (its name holds a NUL character)"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser opens every folder")

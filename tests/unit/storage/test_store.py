@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import sqlite3
@@ -23,7 +24,9 @@ from pytest_llmjudge.storage.rows import StoredResponse
 from pytest_llmjudge.storage.store import Failure, Progress, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    Opened = Callable[..., Store]
 
 
 @pytest.fixture
@@ -32,6 +35,15 @@ def store(tmp_path: Path) -> Iterator[Store]:
     made = Store(tmp_path / "cache", "one")
     yield made
     made.close()
+
+
+@pytest.fixture(name="opened")
+def open_stores() -> Iterator[Opened]:
+    """What makes stores, and closes them after the test."""
+    with contextlib.ExitStack() as stack:
+        yield lambda folder, run, **more: stack.enter_context(
+            contextlib.closing(Store(folder, run, **more))
+        )
 
 
 def test_the_first_verdict_wins(store: Store) -> None:
@@ -63,16 +75,15 @@ def test_what_is_not_there_is_none(store: Store) -> None:
     assert (store.verdict("k"), store.response("k"), store.failure("k")) == (None, None, None)
 
 
-def test_answering_names(store: Store, tmp_path: Path) -> None:
+def test_answering_names(store: Store, tmp_path: Path, opened: Opened) -> None:
     """The first name stays, and the last one changes; both are known to all runs."""
     assert store.answering_names("m") == ("", "")
     store.note_answering_name("m", "m:70b")
     store.note_answering_name("m", "m:1b")
 
-    other = Store(tmp_path / "cache", "two", refresh=True)
+    other = opened(tmp_path / "cache", "two", refresh=True)
     assert other.answering_names("m") == ("m:70b", "m:1b")
     assert other.answering_names("n") == ("", "")
-    other.close()
 
 
 def test_many_keys_at_once(store: Store) -> None:
@@ -85,30 +96,28 @@ def test_many_keys_at_once(store: Store) -> None:
     assert {f"k{number}" for number in range(0, 1200, 100)} == set(stored)
 
 
-def test_another_run_finds_what_one_left(store: Store) -> None:
+def test_another_run_finds_what_one_left(store: Store, opened: Opened) -> None:
     """Rows outlive their run; failures and progress do not."""
     store.add_verdict("k", Verdict(80, "80"))
     store.add_failure("f", Failure("no server", is_infrastructure=True))
     store.note_progress("verdicts", "suite", "gw0", Progress(3, 9))
 
-    later = Store(store.folder, "two")
+    later = opened(store.folder, "two")
 
     assert later.verdict("k") == Verdict(80, "80")
     assert later.failure("f") is None
     assert later.progress() == {}
-    later.close()
 
 
-def test_refresh_takes_rows_of_other_runs_for_missing(store: Store) -> None:
+def test_refresh_takes_rows_of_other_runs_for_missing(store: Store, opened: Opened) -> None:
     """A refreshing run writes anew once, and then keeps to its own first write."""
     store.add_verdict("k", Verdict(80, "80"))
-    fresh = Store(store.folder, "two", refresh=True)
+    fresh = opened(store.folder, "two", refresh=True)
 
     assert fresh.verdict("k") is None
     assert fresh.add_verdict("k", Verdict(10, "10")) == Verdict(10, "10")
     assert fresh.add_verdict("k", Verdict(99, "99")) == Verdict(10, "10")
     assert store.verdict("k") == Verdict(10, "10")
-    fresh.close()
 
 
 def test_a_failure_can_be_forgotten(store: Store) -> None:
@@ -275,7 +284,7 @@ def test_keys_differ_when_their_parts_do(one: list[str], other: list[str]) -> No
     assert (make_key(*one) == make_key(*other)) == (one == other)
 
 
-def test_a_cache_of_the_first_version_goes_on(tmp_path: Path) -> None:
+def test_a_cache_of_the_first_version_goes_on(tmp_path: Path, opened: Opened) -> None:
     """Its verdicts are kept; its failures were of runs that are over."""
     with sqlite3.connect(tmp_path / "store.sqlite") as old:
         old.executescript(
@@ -300,7 +309,7 @@ def test_a_cache_of_the_first_version_goes_on(tmp_path: Path) -> None:
             """
         )
     old.close()
-    store = Store(tmp_path, "one")
+    store = opened(tmp_path, "one")
 
     kept = store.verdict("k")
     assert kept == Verdict(85, "85")
@@ -344,10 +353,10 @@ def test_a_closed_store_stays_closed(store: Store) -> None:
         store.verdict("k")
 
 
-def test_what_awaits_a_look_counts_in_its_own_run_alone(store: Store) -> None:
+def test_what_awaits_a_look_counts_in_its_own_run_alone(store: Store, opened: Opened) -> None:
     """Another run takes it for missing and writes its own; once confirmed it counts for all."""
     store.add_verdict("k", Verdict(100, "100"), "judge http://a")
-    later = Store(store.folder, "two")
+    later = opened(store.folder, "two")
 
     assert store.verdict("k") == Verdict(100, "100")
     assert later.verdict("k") is None
@@ -357,14 +366,13 @@ def test_what_awaits_a_look_counts_in_its_own_run_alone(store: Store) -> None:
     assert later.verdict("k") == Verdict(100, "100")
     store.add_verdict("left", Verdict(100, "100"), "judge http://a")
     assert later.add_verdict("left", Verdict(10, "10")) == Verdict(10, "10")
-    later.close()
 
 
-def test_what_an_ended_run_left_behind(store: Store) -> None:
+def test_what_an_ended_run_left_behind(store: Store, opened: Opened) -> None:
     """A later run can let it count, after a look of its own at the same model."""
     store.add_verdict("k", Verdict(100, "100"), "judge http://a")
     store.end_run()
-    later = Store(store.folder, "two")
+    later = opened(store.folder, "two")
 
     assert later.left_behind("another") == []
     assert later.left_behind("judge") == [("verdicts", "k", "judge http://a")]
@@ -373,10 +381,9 @@ def test_what_an_ended_run_left_behind(store: Store) -> None:
 
     assert later.verdict("k") == Verdict(100, "100")
     assert later.left_behind("judge") == []
-    later.close()
 
 
-def test_what_comes_after_a_fault_is_not_kept(store: Store) -> None:
+def test_what_comes_after_a_fault_is_not_kept(store: Store, opened: Opened) -> None:
     """An answer under way while its model was replaced must not await the next run's look."""
     store.add_verdict("early", Verdict(50), "judge http://a")
     store.note_fault("it was replaced")
@@ -386,10 +393,9 @@ def test_what_comes_after_a_fault_is_not_kept(store: Store) -> None:
     store.add_choice("late", "{}", "judge http://a")
     store.add_verdict("own", Verdict(7))
 
-    later = Store(store.folder, "later")
+    later = opened(store.folder, "later")
     assert later.left_behind("judge") == []
     assert later.verdicts(["early", "late", "own"]) == {"own": Verdict(7)}
-    later.close()
 
 
 def test_what_is_discarded_is_of_one_model(store: Store) -> None:
@@ -404,7 +410,7 @@ def test_what_is_discarded_is_of_one_model(store: Store) -> None:
     assert store.awaiting("model") == [("responses", "two", "model http://a")]
 
 
-def test_a_store_whose_tables_are_others(store: Store) -> None:
+def test_a_store_whose_tables_are_others(store: Store, opened: Opened) -> None:
     """It is refused before any work."""
     store.open()
     with sqlite3.connect(store.folder / "store.sqlite") as changed:
@@ -412,7 +418,7 @@ def test_a_store_whose_tables_are_others(store: Store) -> None:
     changed.close()
 
     with pytest.raises(StoreError) as caught:
-        Store(store.folder, "two").open()
+        opened(store.folder, "two").open()
 
     assert str(caught.value) == (
         f"{store.folder}: the cache cannot be used (no such column: score); make room or make it "
@@ -439,9 +445,9 @@ def test_a_row_that_is_no_response(store: Store, change: str) -> None:
     )
 
 
-def test_what_items_found_out_is_the_runs_own(tmp_path: Path) -> None:
+def test_what_items_found_out_is_the_runs_own(tmp_path: Path, opened: Opened) -> None:
     """The last try of an item counts, in its own run alone, and goes with the run."""
-    first, second = Store(tmp_path, "first"), Store(tmp_path, "second")
+    first, second = opened(tmp_path, "first"), opened(tmp_path, "second")
     first.note_results("suite", "r0", {"r0": {"score": None}})
     first.note_results("suite", "r0", {"r0": {"score": 80}})
     first.note_results("suite", "average", {"r0": {"score": 80}, "r1": {"score": 0.1 + 0.2}})
@@ -456,13 +462,11 @@ def test_what_items_found_out_is_the_runs_own(tmp_path: Path) -> None:
     assert first.results("suite") == {}
 
 
-def test_two_first_runs_of_an_answering_name(tmp_path: Path) -> None:
+def test_two_first_runs_of_an_answering_name(tmp_path: Path, opened: Opened) -> None:
     """When neither knew of a name before, the one that is second hears of the other's."""
-    one, other = Store(tmp_path, "one"), Store(tmp_path, "other")
+    one, other = opened(tmp_path, "one"), opened(tmp_path, "other")
     assert one.answering_names("m") == other.answering_names("m") == ("", "")
 
     assert one.note_answering_name("m", "m:70b") == "m:70b"
     assert other.note_answering_name("m", "m:1b") == "m:70b"
     assert one.answering_names("m") == ("m:70b", "m:1b")
-    one.close()
-    other.close()
