@@ -238,6 +238,12 @@ def _csv_rows(name: str, content: bytes) -> Iterator[Sequence[str]]:
         raise DatasetError(name, POINTER, PULL)
     try:
         text = content.decode("utf-8-sig")
+        place = text.find("\0")
+        if place >= 0:
+            # Python 3.10 reads no CSV with one.
+            line = text.count("\n", 0, place) + 1
+            where = f"{name}: line {line}"
+            raise DatasetError(where, "it holds a NUL character", "remove it")
         # Blank lines are no rows, as pandas has it, with which Hendrycks reads them.
         yield from filter(None, csv.reader(io.StringIO(text, newline=""), strict=True))
     except UnicodeDecodeError:

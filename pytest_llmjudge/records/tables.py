@@ -76,7 +76,15 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _check_lines(name: str, text: str) -> None:
-    """Refuse a line that no field could need, before it is copied."""
+    """Refuse a line that no field could need, before it is copied, and one with a NUL character.
+
+    Python 3.10 reads no CSV with one.
+    """
+    place = text.find("\0")
+    if place >= 0:
+        line = text.count("\n", 0, place) + 1
+        where = f"{name}: line {line}"
+        raise RecordsError(where, "it holds a NUL character", "remove it")
     start, number = 0, 1
     while (end := text.find("\n", start)) >= 0 or len(text) - start > _FIELD_LIMIT:
         if (end if end >= 0 else len(text)) - start > _FIELD_LIMIT:

@@ -55,7 +55,8 @@ def normalise_url(text: str, option: str = "--llm-judge-url") -> str:
     if port is None:
         port = _PORTS[parts.scheme] if has_scheme else _OLLAMA_PORT
     host = _host(parts.hostname or "localhost")
-    if host is None or not port:
+    # In brackets is an IPv6 address, which Python looks at only since 3.11.
+    if host is None or not port or (parts.netloc.startswith("[") and ":" not in host):
         raise _garbage(option, text)
     return f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}"
 

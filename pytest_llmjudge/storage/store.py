@@ -726,8 +726,9 @@ class Store:
             yield
         except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            if isinstance(error, UnicodeDecodeError):
-                # sqlite3 raises it for a schema whose text is damaged.
+            if isinstance(error, UnicodeDecodeError) or not reason:
+                # sqlite3 raises this for a schema whose text is damaged; that of Python 3.10 raises
+                # an error without a text.
                 reason = "its schema is damaged"
             problem = f"the cache cannot be used ({reason})"
             hint = "make room or make it writable, remove it, or run with --llm-judge-cache=off"

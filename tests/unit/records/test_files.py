@@ -115,6 +115,10 @@ BAD_TABLES: dict[str, tuple[str | bytes, str]] = {
             "write a quote within it twice"
         ),
     ),
+    "NUL": (
+        "instruction,output\na,b\nc\0,d\n",
+        "data.csv: line 3: it holds a NUL character; remove it",
+    ),
     "columns-twice": (
         "instruction,output,output\na,b,c\n",
         (
