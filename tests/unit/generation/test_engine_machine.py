@@ -17,7 +17,6 @@ from pytest_llmjudge.generation.engine.batch_size import texts_at_a_time
 from pytest_llmjudge.generation.engine.model import TorchModel
 from pytest_llmjudge.generation.families.gpt2.config import GPTConfig
 from pytest_llmjudge.generation.families.gpt2.model import GPTModel
-from tests.support import worker_forks
 from tests.unit.generation.tiny import TINY, save_model
 
 if TYPE_CHECKING:
@@ -55,8 +54,10 @@ def test_too_little_memory(path: Path) -> None:
         "    try: print(len(model.generate([f'{i} ' * 300 for i in range(16)], max_new_tokens=9)))\n"
         "    except CheckpointError as error: print(error)\n"
     )
-    command = worker_forks.python(program, str(path))
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    # Threads and arenas of malloc would take as much of the limit as chance has it.
+    environment = {**os.environ, "MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", program, str(path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
 
     hint = "free some, or take another device or a smaller --llm-judge-dtype"
     expected = f"{path}: out of memory with one text at a time; {hint}"

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_llmjudge.generation.families.native import FAMILIES, native_config
 from pytest_llmjudge.generation.families.transformer_config import Rope, UnsupportedError
+from tests.support.versions import with_current_transformers
 from tests.unit.generation.families.made import SIZES
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Watched(dict[str, Any]):
         return super().get(key, default)
 
 
+@with_current_transformers
 @pytest.mark.parametrize("kind", sorted(map(str, FAMILIES)))
 def test_every_setting_is_accounted_for(kind: str) -> None:
     """Each field of transformers' config class is read here, or decides nothing."""
@@ -64,6 +66,7 @@ def test_every_setting_is_accounted_for(kind: str) -> None:
     assert unread <= {"sliding_window"}
 
 
+@with_current_transformers
 @pytest.mark.parametrize("kind", sorted(map(str, FAMILIES)))
 def test_defaults_are_those_of_transformers(kind: str, tmp_path: Path) -> None:
     """A config that leaves out what it can means what transformers takes it to mean."""

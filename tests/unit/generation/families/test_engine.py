@@ -14,6 +14,7 @@ from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
 from pytest_llmjudge.generation.engine.scheduler import decode
 from pytest_llmjudge.generation.families.describe import plan_of_folder
 from pytest_llmjudge.generation.families.native import native_config
+from tests.support.versions import with_current_transformers
 from tests.unit.generation.families.made import PATH, SIZES, fill_from, make_theirs
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def make_both(request: pytest.FixtureRequest) -> tuple[Any, Transformer]:
     return theirs, ours
 
 
+@with_current_transformers
 @torch.inference_mode()
 def test_texts_are_those_of_transformers(
     both: tuple[Any, Transformer], monkeypatch: pytest.MonkeyPatch
@@ -69,6 +71,7 @@ def test_texts_are_those_of_transformers(
             assert [texts[index] for index in range(32)] == expected
 
 
+@with_current_transformers
 @torch.inference_mode()
 def test_log_probabilities_are_those_of_transformers(both: tuple[Any, Transformer]) -> None:
     """Of several continuations of prompts that begin alike and are longer than the windows."""

@@ -29,6 +29,7 @@ from pytest_llmjudge.generation.families.transformer_config import (
     UnsupportedError,
     weight_shapes,
 )
+from tests.support.versions import with_current_transformers
 from tests.unit.generation.families.made import (
     PATH,
     SIZES,
@@ -133,6 +134,7 @@ def renamed(state: Mapping[str, Tensor], names: Mapping[str, str]) -> dict[str, 
     return changed
 
 
+@with_current_transformers
 @pytest.mark.parametrize(
     ("kind", "names", "settings"),
     [

@@ -9,6 +9,7 @@ import torch
 
 from pytest_llmjudge.generation.families.describe import plan_of_folder
 from pytest_llmjudge.generation.families.native import native_config
+from tests.support.versions import with_current_transformers
 from tests.unit.generation.families.made import (
     PATH,
     SIZES,
@@ -92,6 +93,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+@with_current_transformers
 @pytest.mark.parametrize(("kind", "changes"), CASES)
 @torch.inference_mode()
 def test_logits_are_those_of_transformers(kind: str, changes: dict[str, Any]) -> None:
@@ -106,6 +108,7 @@ def test_logits_are_those_of_transformers(kind: str, changes: dict[str, Any]) ->
         assert_same(theirs(ids).logits, ours(ids))
 
 
+@with_current_transformers
 @pytest.mark.parametrize(("kind", "changes"), [*dict(reversed(CASES)).items()])
 @torch.inference_mode()
 def test_bfloat16_is_as_accurate_as_in_transformers(kind: str, changes: dict[str, Any]) -> None:

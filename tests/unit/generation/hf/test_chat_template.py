@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,8 +136,16 @@ def test_a_template_without_a_place(template: str, problem: str) -> None:
         ),
         ("{{ ('a' * 2000000000)|length }}", "it takes more than 1 GiB of memory"),
         ("{{ '%2000000000d' % 1 }}", "it takes more than 1 GiB of memory"),
-        ("{{ 'a'|center(30000000) }}", "its text has 30,000,054 characters"),
-        ("{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}", "RecursionError: maximum"),
+        # On Python 3.10 the memory ends before the text.
+        (
+            "{{ 'a'|center(30000000) }}",
+            "its text has 30,000,054 characters|it takes more than 1 GiB of memory",
+        ),
+        # And the stack before the recursion.
+        (
+            "{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}",
+            "RecursionError: maximum.*|the process that renders it ended with status -11",
+        ),
     ],
     ids=["time", "memory", "width", "text", "calls"],
 )
@@ -151,8 +160,9 @@ def test_a_template_that_takes_too_much(
         chat.message_ids("Say 1.")
 
     message = str(caught.value)
-    assert message.startswith(f"candidate: its chat template cannot be used ({problem}")
-    assert message.endswith("); correct it, or choose another prompt than 'chat'")
+    reason = message.removeprefix("candidate: its chat template cannot be used (")
+    reason = reason.removesuffix("); correct it, or choose another prompt than 'chat'")
+    assert re.fullmatch(problem, reason)
     assert ChatTemplate(FOLDER, make_tokenizer()).message_ids("Say 1.")
 
 

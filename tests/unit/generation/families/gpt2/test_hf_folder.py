@@ -21,6 +21,7 @@ from pytest_llmjudge.generation.families.gpt2 import hf_folder
 from pytest_llmjudge.generation.hf.folder import foreign_type
 from pytest_llmjudge.generation.hf.model import HuggingFaceModel
 from pytest_llmjudge.settings import read_settings
+from tests.support.versions import with_current_transformers
 from tests.unit.generation.gpt2 import (
     END,
     SETTINGS,
@@ -91,6 +92,7 @@ def test_the_digest_is_that_of_gpt2s_tokenizer() -> None:
     assert hf_folder.vocabulary_digest(vocabulary, map(list, merges[::-1])) != expected
 
 
+@with_current_transformers
 @pytest.mark.parametrize("name", SETTINGS)
 def test_settings_that_our_engine_does_not_compute(folder: Path, name: str) -> None:
     """Texts and scores are those of transformers, which differ from a plain GPT-2's."""
@@ -364,6 +366,7 @@ def test_an_added_token(folder: Path, plain: Path) -> None:
     assert texts_of(folder) == their_texts(theirs, tokenizer)
 
 
+@with_current_transformers
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
