@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from pytest_llmjudge.decisions.gates import NOISE, Decision, is_within_noise
+from pytest_llmjudge.errors import count_of
 from pytest_llmjudge.stats.basics import effective_size, proportion_interval, share
 from pytest_llmjudge.stats.groups import count_groups, group_numbers, have_groups, in_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pytest_llmjudge.data import Record
 
-__all__ = ["Answered", "AskedSet", "Share", "best", "decide_share", "share_of"]
+__all__ = ["Answered", "AskedSet", "Share", "best", "decide_share", "said_of_ties", "share_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,24 @@ class AskedSet(Generic[One]):
 def best(values: Sequence[float]) -> int:
     """Return the index of the greatest value, the first one of equals."""
     return max(range(len(values)), key=lambda index: (values[index], -index))
+
+
+def said_of_ties(logprobs: Iterable[Sequence[float]]) -> str | None:
+    """Say in how many questions no choice is the likeliest, as of a model that is broken.
+
+    Args:
+        logprobs: Of the choices of each question.
+
+    Returns:
+        A clause; ``None`` where every question has a likeliest choice.
+    """
+    ties = [values.count(max(values)) > 1 for values in map(list, logprobs)]
+    if not any(ties):
+        return None
+    return (
+        f"in {sum(ties)} of {count_of(len(ties), 'question')} several choices are equally likely, "
+        "and the first of them is taken for the likeliest"
+    )
 
 
 def decide_share(

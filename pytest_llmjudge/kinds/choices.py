@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from pytest_llmjudge.data import Measure
 from pytest_llmjudge.data.page import Term
 from pytest_llmjudge.data.summary import NONE, Statement
+from pytest_llmjudge.decisions.accuracy import said_of_ties
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.keys import content_of
 from pytest_llmjudge.kinds.accuracy import (
@@ -432,6 +433,9 @@ def _statements(result: AccuracyResult) -> Iterator[Statement]:
     cut = _count_cut(result)
     if cut:
         yield cut_statement(cut, result.total)
+    ties = said_of_ties(one.facts["logprobs"] for one in result.answered)
+    if ties is not None:
+        yield Statement(ties, is_named=True)
 
 
 def _count_cut(result: AccuracyResult) -> int:

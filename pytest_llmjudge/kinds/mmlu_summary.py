@@ -14,7 +14,7 @@ from pytest_llmjudge.data.page import (
     SuitePage,
 )
 from pytest_llmjudge.data.summary import NONE, Breakdown, Part
-from pytest_llmjudge.decisions.accuracy import Share
+from pytest_llmjudge.decisions.accuracy import Share, said_of_ties
 from pytest_llmjudge.kinds.base import AVERAGE
 from pytest_llmjudge.kinds.rulings import Limit, of_samples, remark_on
 from pytest_llmjudge.kinds.summaries import (
@@ -175,6 +175,9 @@ def _lines(exam: ExamResult, answered: Sequence[SubjectResult]) -> Iterator[str]
         yield f"{fewer} of {len(questions)} questions had fewer shots, because those did not fit"
     if cut:
         yield f"{cut} of {len(questions)} prompts lost their beginning, because they did not fit"
+    ties = said_of_ties(question.logprobs for question in questions)
+    if ties is not None:
+        yield ties
 
 
 def _standard_error(exam: ExamResult, answered: Sequence[SubjectResult]) -> float | None:

@@ -573,6 +573,23 @@ def test_a_model_that_scores_wrong(project: Project, least: str, message: str) -
     assert message in str(result.stdout)
 
 
+def test_choices_that_are_equally_likely(project: Project) -> None:
+    """A model that is broken may find all alike; the first is taken, and the summary says so."""
+    write(project, f"{OWN}, min_accuracy=0.1", data=questions(4))
+    knows(project, wrong=[1, 2, 3], least="-1.0")
+
+    result = project.run()
+
+    result.assert_outcomes(passed=5)
+    ties = (
+        "in 4 of 4 questions several choices are equally likely, and the first of them is taken for "
+        "the likeliest"
+    )
+    assert any(ties in line for line in result.outlines)
+    knows(project)
+    assert "equally likely" not in str(project.run().stdout)
+
+
 def test_prompts_that_lose_their_beginning(project: Project) -> None:
     """They are asked, and counted."""
     data = questions(4)

@@ -207,6 +207,15 @@ def test_shots_that_do_not_fit(project: Project) -> None:
     result.stdout.fnmatch_lines(["16 of 24 questions had fewer shots, because those did not fit"])
 
 
+def test_choices_that_are_equally_likely(project: Project) -> None:
+    """A model that is broken may find all alike."""
+    exam(project, "shots=0, min_accuracy=0", score="-1.0")
+
+    project.run().stdout.fnmatch_lines(
+        ["in 24 of 24 questions several choices are equally likely, and the first of them is *"]
+    )
+
+
 def test_a_limit(project: Project) -> None:
     """A seeded part of the questions, in file order, the same in every run."""
     exam(project, "shots=0, limit=3, min_accuracy=0", total=3, score="-number")
