@@ -61,6 +61,19 @@ def suite(project: Project) -> Project:
     return project
 
 
+REPORTED = """
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Log())
+
+class Log:
+    def pytest_runtest_logreport(self, report):
+        with open("reported.log", "a") as log:
+            log.write(f"{report.when}\\n")
+"""
+"""A conftest that notes what the process with the terminal hears of items."""
+
+
 def stop_when(
     project: Project, arguments: list[str], when: Callable[[], bool], number: int
 ) -> tuple[int, str]:
@@ -121,10 +134,18 @@ def test_ctrl_c_while_generating(suite: Project, mode: tuple[str, ...]) -> None:
 def test_ctrl_c_while_judging(project: Project, mode: tuple[str, ...]) -> None:
     """Verdicts had before the signal are in the results file and are not asked for again."""
     project.suite(records(60))
+    project.write("conftest.py", REPORTED)
+    log = project.path / "reported.log"
+
+    def are_reported() -> bool:
+        return log.exists() and log.read_text().count("call") == 20
+
     arguments = ["--llm-judge-report=results.json", *mode]
     with FakeOllama(twenty) as server:
         command = project.command(*arguments, server=server.url)
-        status, output = stop_when(project, command, lambda: len(server.chats) > 20, signal.SIGINT)
+        status, output = stop_when(
+            project, command, lambda: len(server.chats) > 20 and are_reported(), signal.SIGINT
+        )
         assert server.wait_until_idle()
         server.reply = similarity
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from functools import cache
 from itertools import pairwise
@@ -34,6 +35,8 @@ def make_network(**settings: object) -> Theirs:
     torch.manual_seed(7)
     sizes: dict[str, Any] = {"n_positions": CONTEXT, "n_embd": 32, "n_layer": 2, "n_head": 2}
     config = transformers.GPT2Config(**{**sizes, **settings})
+    # Runs of pytester forget what they have imported, and an older transformers looks for it.
+    importlib.import_module(transformers.GPT2LMHeadModel.__module__)
     model = transformers.GPT2LMHeadModel(config).eval().requires_grad_(requires_grad=False)
     for name, weight in model.named_parameters():
         weight.add_(torch.randn_like(weight), alpha=0.2 if "ln_" in name else 0.3)
