@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_llmjudge.errors import LlmJudgeError, PeopleFileError, SettingsError
+from pytest_llmjudge.errors import LlmJudgeError, PeopleFileError, SettingsError, storable
 from pytest_llmjudge.kinds import all_kinds
 from pytest_llmjudge.kinds.markers import MARKERS
 from pytest_llmjudge.plugin.cases import FIXTURE, Case, case_of
@@ -149,12 +149,19 @@ def is_records_file(path: Path, parent: pytest.Collector) -> bool:
     """Say whether ``path`` is named on the command line, or matched by ``llm_judge_files``.
 
     Pytest calls what nobody collects "not found", and passes over it where a pattern names it.
+
+    Raises:
+        SuiteProblem: It is, and pytest's own files cannot hold its name.
     """
     if not is_records_name(path.name):
         return False
-    if parent.session.isinitpath(path):
-        return True
-    return any(path.match(pattern) for pattern in files_patterns(parent.config) if pattern)
+    patterns = files_patterns(parent.config)
+    if not parent.session.isinitpath(path) and not any(map(path.match, filter(None, patterns))):
+        return False
+    name = storable(path.name)
+    if name != path.name:
+        raise SuiteProblem(SettingsError(name, "its name is no UTF-8", "rename it"), usage=True)
+    return True
 
 
 def refuse_records_file(path: Path, parent: pytest.Collector) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 from pathlib import Path
@@ -104,3 +105,17 @@ def test_records_that_are_a_fifo(suite: Project) -> None:
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.stdout.fnmatch_lines([f"*{name}*"])
     result.stdout.no_fnmatch_line("*Traceback*")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX alone")
+@pytest.mark.parametrize("ini", [False, True], ids=["named", "matched"])
+def test_a_records_file_whose_name_is_no_text(project: Project, *, ini: bool) -> None:
+    """Pytest's cache cannot hold the node ids that it would have."""
+    name = os.fsdecode(b"data\xff.json")
+    (project.path / name).write_text(json.dumps(records(2)), encoding="utf-8")
+    if ini:
+        project.write("pytest.ini", "[pytest]\nllm_judge_files = data*.json\n")
+
+    found = errors(project, "--llm-judge-min-average=1", *(() if ini else (name,)))
+
+    assert found == ["ERROR: data?.json: its name is no UTF-8; rename it"]
