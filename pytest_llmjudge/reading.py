@@ -52,8 +52,8 @@ ROWS_LIMIT = 1 << 20
 VALUES_LIMIT = 1 << 23
 """Values of all records of a file."""
 
-_DOCUMENT_LIMIT: Final = 1 << 24
-"""Values of a document; each takes up to 120 bytes of memory, a results file has 12 a record."""
+_DOCUMENT_LIMIT: Final = 1 << 25
+"""Values of a document: a million records of a results file have some twenty each."""
 
 DEPTH_LIMIT = 100
 """Levels of nested JSON; few files have ten, and Python's own limit of 1000 ends its users."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Final
 
 from pytest_llmjudge.errors import StoreError
-from pytest_llmjudge.reading import open_file
+from pytest_llmjudge.reading import open_file, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,8 +76,8 @@ def _is_report(text: str) -> bool:
 
 def _is_with_responses(text: str) -> bool:
     try:
-        records = json.loads(text)
-    except (ValueError, RecursionError):
+        records = parse_json(text, allow_repeated_keys=True)
+    except ValueError:
         return False
     return isinstance(records, list) and all(
         isinstance(record, dict) and _ADDED & record.keys() for record in records

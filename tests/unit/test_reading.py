@@ -254,8 +254,8 @@ def test_json_as_deep_as_people_write_it() -> None:
 def test_more_values_than_there_is_memory_for() -> None:
     """Empty lists take 30 times the memory of their text: they are counted before."""
     value = "[],"
-    count = (1 << 24) // 2
-    with pytest.raises(ValueError, match="it has more than the 16,777,216 values that are read"):
+    count = (1 << 25) // 2
+    with pytest.raises(ValueError, match="it has more than the 33,554,432 values that are read"):
         parse_json(f"[{value * count}1]")
 
 
@@ -264,7 +264,7 @@ def test_texts_that_look_like_values() -> None:
     text = "\\" + '"[{,' * 3
     for limit, more in ((3, False), (2, True)):
         assert has_more_values(json.dumps([text, {"a": text}]), limit) is more
-    assert parse_json(json.dumps(["[" * (1 << 24)])) == ["[" * (1 << 24)]
+    assert parse_json(json.dumps(["[" * (1 << 25)])) == ["[" * (1 << 25)]
 
 
 def test_a_number_of_thousands_of_digits(tmp_path: Path) -> None:

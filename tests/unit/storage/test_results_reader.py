@@ -367,12 +367,12 @@ def test_an_integer_that_counts_nothing(tmp_path: Path, digits: int) -> None:
 def test_a_file_of_more_values_than_there_is_memory_for(tmp_path: Path) -> None:
     """It is not decoded at all."""
     path = tmp_path / "results.json"
-    path.write_text(f"[{'[],' * (1 << 23)}1]", encoding="utf-8")
+    path.write_text(f"[{'[],' * (1 << 24)}1]", encoding="utf-8")
 
     with pytest.raises(BaselineError) as raised:
         read_results(path)
 
-    assert raised.value.problem == "it has more than the 16,777,216 values that are read"
+    assert raised.value.problem == "it has more than the 33,554,432 values that are read"
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
