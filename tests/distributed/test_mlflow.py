@@ -166,11 +166,13 @@ def test_what_goes_wrong_at_the_end_is_one_line(project: Project, tracking: str)
 
 
 BREAKING = """
+import contextlib
 import sqlite3
 
 def pytest_runtest_teardown():
-    with sqlite3.connect("mlflow.db") as store:
+    with contextlib.closing(sqlite3.connect("mlflow.db")) as store:
         store.execute("DROP TABLE IF EXISTS metrics")
+        store.commit()
 """
 
 
