@@ -252,7 +252,8 @@ def _decide_not_worse(comparison: Comparison) -> Decision:
 
 
 def _worse_by_margin(rule: Rule, measure: Measure) -> str:
-    return f"worse by {rule.margin:g} {measure.unit} or more"
+    unit = measure.unit.removesuffix("s") if rule.margin == 1 else measure.unit
+    return f"worse by {rule.margin:g} {unit} or more"
 
 
 def _unsure(rule: Rule, measure: Measure) -> str:

@@ -172,7 +172,7 @@ def test_not_worse() -> None:
     assert decided(pairs(drop=60), rule)[1].startswith("dropped by ")
     passed, reason = decided(pairs(), replace(rule, margin=1))
     assert not passed
-    assert reason.startswith("cannot tell whether it is worse by 1 points or more: ")
+    assert reason.startswith("cannot tell whether it is worse by 1 point or more: ")
 
 
 def test_too_few_labels_on_both_sides() -> None:
