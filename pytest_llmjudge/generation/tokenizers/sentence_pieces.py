@@ -118,13 +118,13 @@ def read_sentence_pieces(file: Path, content: bytes, roles: Roles, rows: int) ->
             sentencepiece.SentencePieceProcessor(model_proto=content + more)
             for more in (b"", _WITHOUT_PREFIX)
         )
+        size = pieces.get_piece_size()
+        # The library decodes the name of a piece only when somebody asks for it.
+        names = [pieces.id_to_piece(number) for number in range(size)]
     except (RuntimeError, ValueError):
         problem = "it is neither a model of sentencepiece nor Llama 3's ranks"
         raise CheckpointError(str(file), problem, "copy it again") from None
-    size = pieces.get_piece_size()
-    numbers = {
-        pieces.id_to_piece(number): number for number in range(size) if pieces.is_control(number)
-    }
+    numbers = {name: number for number, name in enumerate(names) if pieces.is_control(number)}
     numbers |= {name: number for name, number in roles.added.items() if size <= number < rows}
     own = [pieces.eos_id()] if pieces.eos_id() >= 0 else []
     ends = ends_of(file, roles, numbers, own, rows)

@@ -338,6 +338,22 @@ def test_a_tokenizer_that_cannot_encode_every_text(tmp_path: Path) -> None:
     assert "(WordLevel error: Missing [UNK] token from the vocabulary)" in error_of(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["<s>", "</s>", "\u2581the"])
+def test_a_piece_that_is_no_text(tmp_path: Path, name: str) -> None:
+    """A control token's or another's: its bytes would be decoded only in the middle of a run."""
+    content, encoded = train_pieces(), name.encode()
+    assert content.count(bytes([len(encoded)]) + encoded) == 1
+    content = content.replace(
+        bytes([len(encoded)]) + encoded, b"%c\xff" % len(encoded) + encoded[1:]
+    )
+    (tmp_path / "tokenizer.model").write_bytes(content)
+
+    assert error_of(tmp_path) == (
+        "…/tokenizer.model: it is neither a model of sentencepiece nor Llama 3's ranks; copy it "
+        "again"
+    )
+
+
 def test_files_that_are_no_tokenizers(tmp_path: Path) -> None:
     """Each gets one line."""
     (tmp_path / "tokenizer.model").write_bytes(b"\n\x0e\n\x05")
