@@ -49,14 +49,16 @@ def normalise_url(text: str, option: str = "--llm-judge-url") -> str:
     try:
         parts = urlsplit(address if has_scheme else f"http://{_bracketed(address)}")
         port = parts.port
+        if parts.netloc.rpartition("@")[2].startswith("["):
+            # Python looks at what is in brackets only since 3.11.
+            ipaddress.IPv6Address(parts.hostname or "")
     except ValueError:
         raise _garbage(option, text) from None
     _check(parts, address, option)
     if port is None:
         port = _PORTS[parts.scheme] if has_scheme else _OLLAMA_PORT
     host = _host(parts.hostname or "localhost")
-    # In brackets is an IPv6 address, which Python looks at only since 3.11.
-    if host is None or not port or (parts.netloc.startswith("[") and ":" not in host):
+    if host is None or not port:
         raise _garbage(option, text)
     return f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}"
 

@@ -171,6 +171,7 @@ def test_secrets_in_garbage_are_hidden(text: str) -> None:
         ("sk-secret-of-mine:80:80", "***:80:80"),
         ("http://host:port/sk-secret-of-mine", "http://host:port"),
         ("http://[sk-secret-of-mine]/", "http://[***]"),
+        ("http://u@[sk-secret-of-mine]/", "***@[***]"),
         ("ftp://host/sk-secret-of-mine", "ftp://host"),
         ("sk-secret-of-mine://host:port", "***://host:port"),
         ("http://host:sk-secret-of-mine", "http://host:***"),

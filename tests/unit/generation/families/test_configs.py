@@ -10,7 +10,7 @@ import pytest
 
 from pytest_llmjudge.generation.families.native import FAMILIES, native_config
 from pytest_llmjudge.generation.families.transformer_config import Rope, UnsupportedError
-from tests.support.versions import with_current_transformers
+from tests.support.versions import need_current_configs, with_current_transformers
 from tests.unit.generation.families.made import SIZES
 
 if TYPE_CHECKING:
@@ -66,10 +66,10 @@ def test_every_setting_is_accounted_for(kind: str) -> None:
     assert unread <= {"sliding_window"}
 
 
-@with_current_transformers
 @pytest.mark.parametrize("kind", sorted(map(str, FAMILIES)))
 def test_defaults_are_those_of_transformers(kind: str, tmp_path: Path) -> None:
     """A config that leaves out what it can means what transformers takes it to mean."""
+    need_current_configs(kind)
     transformers = pytest.importorskip("transformers", minversion="5")
     short = {"model_type": kind, **SIZES}
     transformers.CONFIG_MAPPING[kind](**SIZES).save_pretrained(tmp_path)

@@ -14,7 +14,7 @@ from pytest_llmjudge.generation.engine.onednn_linear import pack, packable
 from pytest_llmjudge.generation.engine.scheduler import decode
 from pytest_llmjudge.generation.families.describe import plan_of_folder
 from pytest_llmjudge.generation.families.native import native_config
-from tests.support.versions import with_current_transformers
+from tests.support.versions import need_current_configs
 from tests.unit.generation.families.made import PATH, SIZES, fill_from, make_theirs
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ NEW = 6
 def make_both(request: pytest.FixtureRequest) -> tuple[Any, Transformer]:
     """A model of transformers', and ours with the same weights, as it runs here."""
     pytest.importorskip("transformers")
+    need_current_configs(request.param)
     theirs = make_theirs(request.param, KINDS[request.param])
     config, state = native_config(theirs.config.to_dict()), theirs.state_dict()
     shapes = {name: tuple(weight.shape) for name, weight in state.items()}
@@ -45,7 +46,6 @@ def make_both(request: pytest.FixtureRequest) -> tuple[Any, Transformer]:
     return theirs, ours
 
 
-@with_current_transformers
 @torch.inference_mode()
 def test_texts_are_those_of_transformers(
     both: tuple[Any, Transformer], monkeypatch: pytest.MonkeyPatch
@@ -71,7 +71,6 @@ def test_texts_are_those_of_transformers(
             assert [texts[index] for index in range(32)] == expected
 
 
-@with_current_transformers
 @torch.inference_mode()
 def test_log_probabilities_are_those_of_transformers(both: tuple[Any, Transformer]) -> None:
     """Of several continuations of prompts that begin alike and are longer than the windows."""

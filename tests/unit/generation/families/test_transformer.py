@@ -9,7 +9,7 @@ import torch
 
 from pytest_llmjudge.generation.families.describe import plan_of_folder
 from pytest_llmjudge.generation.families.native import native_config
-from tests.support.versions import with_current_transformers
+from tests.support.versions import need_current_configs
 from tests.unit.generation.families.made import (
     PATH,
     SIZES,
@@ -93,11 +93,11 @@ CASES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@with_current_transformers
 @pytest.mark.parametrize(("kind", "changes"), CASES)
 @torch.inference_mode()
 def test_logits_are_those_of_transformers(kind: str, changes: dict[str, Any]) -> None:
     """Whole sequences, longer than windows, give the logits that transformers gives."""
+    need_current_configs(kind)
     theirs = make_theirs(kind, changes)
     # What a folder of transformers 4 would say, and what 5 writes.
     for config in ({"model_type": kind, **SIZES, **changes}, theirs.config.to_dict()):
@@ -108,11 +108,11 @@ def test_logits_are_those_of_transformers(kind: str, changes: dict[str, Any]) ->
         assert_same(theirs(ids).logits, ours(ids))
 
 
-@with_current_transformers
 @pytest.mark.parametrize(("kind", "changes"), [*dict(reversed(CASES)).items()])
 @torch.inference_mode()
 def test_bfloat16_is_as_accurate_as_in_transformers(kind: str, changes: dict[str, Any]) -> None:
     """Rounding leads no further from the logits of float32 than transformers' rounding does."""
+    need_current_configs(kind)
     exact, theirs = make_theirs(kind, changes), make_theirs(kind, changes)
     exact.load_state_dict(theirs.bfloat16().state_dict())
     sizes, state = native_config(theirs.config.to_dict()), theirs.state_dict()
