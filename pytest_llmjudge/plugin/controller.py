@@ -480,7 +480,7 @@ class ControllerHooks:
             yield from folded(self._session.config, [f"llm-judge: {self._kept}"])
         if self._why_none:
             yield f"llm-judge: {self._why_none}"
-        elif exitstatus in _ENDED and self._started and not self._session.store.suites():
+        elif exitstatus in _ENDED and self._started and not self._run.results:
             yield "llm-judge: no suite was run, so that nothing was judged"
 
     def pytest_unconfigure(self) -> None:
