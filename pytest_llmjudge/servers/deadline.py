@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import threading
 import time
@@ -127,6 +128,17 @@ class _Active(threading.local):
 
 
 _active = _Active()
+
+
+class _OthersRequests(logging.Filter):
+    """Passes what is logged of requests that have no deadline, which are not this package's."""
+
+    def filter(self, _: logging.LogRecord) -> bool:
+        return _active.deadline is None
+
+
+# It logs each head of a reply that it cannot parse, with a traceback, and keys that stand there.
+logging.getLogger("urllib3.connection").addFilter(_OthersRequests())
 
 
 def _show(connection: socket.socket) -> None:

@@ -153,6 +153,26 @@ def test_a_key_that_comes_back_in_other_forms(
         assert [one for one in hidden if one.encode() in content] == []
 
 
+def test_a_head_of_a_reply_that_cannot_be_parsed(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The HTTP library would log it, with a traceback, and a key that stands in it as it is."""
+    key = "sk-a+b/c"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    # The length of the body stands before what ends the part of the head that can be parsed.
+    head = {"Content-Length": "", f"no field of {key}": "x"}
+    page = Page(400, "application/json", '{"error": {"message": "no"}}', head)
+    project.suite(unlike_records(), ARGUMENTS)
+
+    with FakeOllama(lambda _: page) as server:
+        result = project.run(JUDGE, "--junitxml=x.xml", "-vv", server=server.url)
+
+    result.assert_outcomes(errors=10, failed=1)
+    report = (project.path / "x.xml").read_text("utf-8")
+    for text in (result.stdout.str(), result.stderr.str(), report):
+        assert [one for one in (key, "Traceback", "urllib3") if one in text] == []
+
+
 @pytest.mark.parametrize("samples", [1, 3])
 def test_a_model_with_a_temperature_of_its_own(project: Project, samples: int) -> None:
     """One request of a run is refused, in whatever process; header, results and keys say why."""
