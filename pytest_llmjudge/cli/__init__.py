@@ -37,6 +37,7 @@ from pytest_llmjudge.reporting.power import power_lines
 from pytest_llmjudge.stats.basics import POWER
 from pytest_llmjudge.stats.groups import group_numbers
 from pytest_llmjudge.storage.results_reader import SavedRun, read_results
+from pytest_llmjudge.system import check_system
 from pytest_llmjudge.values import (
     parse_alpha,
     parse_count,
@@ -79,6 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     error_status: int = getattr(options, "error_status", _USAGE_ERROR)
     try:
+        check_system("this command")
         status: int = options.run(options)
         sys.stdout.flush()
     except LlmJudgeError as error:

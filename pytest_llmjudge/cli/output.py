@@ -46,4 +46,5 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and exit."""
         self.print_usage(sys.stderr)
-        self.exit(self.usage_status, f"{self.prog}: error: {printable(message)}\n")
+        advice = f"see '{self.prog} --help'"
+        self.exit(self.usage_status, f"{self.prog}: error: {printable(message)}; {advice}\n")

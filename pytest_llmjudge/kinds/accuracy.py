@@ -629,7 +629,7 @@ class AccuracySuite(RecordSuite[Given]):
         limits = self.limits
         if limits.min_accuracy or any(limits.min_accuracies.values()) or limits.every_right:
             return None
-        hint = f"{hint}, or set min_accuracy"
+        hint = f"{hint}, or set min_accuracy above 0"
         return SettingsError(self.name, f"it cannot fail: {problem}", hint)
 
     def side(self, samples: Sequence[Sample[Given]], judge: JudgeLike | None) -> Side:  # noqa: ARG002

@@ -427,7 +427,7 @@ class _JudgedSuite(RecordSuite[_Scored]):
             return None
         if settings.limits:
             return None
-        hint = f"{hint}, or set min_average or min_score"
+        hint = f"{hint}, or set min_average or min_score above 0"
         return SettingsError(self.name, f"it cannot fail: {problem}", hint)
 
     def side(self, samples: Sequence[Sample[_Scored]], judge: JudgeLike | None) -> Side:

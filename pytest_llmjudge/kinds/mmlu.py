@@ -368,7 +368,7 @@ class _MMLUSuite(Suite["MMLUResult"]):
         if self.exam.min_accuracy or self.exam.min_subject_accuracy:
             return None
         return SettingsError(
-            self.name, f"it cannot fail: {problem}", f"{hint}, or set min_accuracy"
+            self.name, f"it cannot fail: {problem}", f"{hint}, or set min_accuracy above 0"
         )
 
     def side(self, samples: Sequence[Sample[MMLUResult]], judge: JudgeLike | None) -> Side:  # noqa: ARG002

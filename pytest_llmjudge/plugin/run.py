@@ -38,6 +38,7 @@ from pytest_llmjudge.plugin.session import LlmSession
 from pytest_llmjudge.plugin.sharding import deselect, note_shard
 from pytest_llmjudge.plugin.timeouts import TimeoutHooks, off_the_clock
 from pytest_llmjudge.storage.store import Store
+from pytest_llmjudge.system import check_system
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -52,8 +53,9 @@ def take_part(config: pytest.Config) -> None:
     """Set up this process's part in the run.
 
     Raises:
-        LlmJudgeError: An option cannot be used.
+        LlmJudgeError: An option cannot be used, or nothing can on this system.
     """
+    check_system("--llm-judge")
     settings = settings_from(config)
     given = getattr(config, "workerinput", {}).get(WORKER_KEY)
     if given is not None:

@@ -6,6 +6,7 @@ bounds its time and memory than the process that it runs in.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from typing import Final
@@ -35,11 +36,17 @@ def command(module: str, *arguments: str) -> list[str]:
 
 
 def limit_memory() -> None:
-    """Let this process have 1 GiB, and leave no core file when a signal ends it."""
+    """Let this process have 1 GiB, and leave no core file when a signal ends it.
+
+    macOS limits no process's memory, so that only time is limited there.
+    """
     import resource
 
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # It is a ValueError on macOS, whatever the limit (python/cpython#84698), and where less is
+    # allowed already.
+    with contextlib.suppress(ValueError):
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
 
 
 def longest_text(asked: int) -> int:

@@ -350,7 +350,7 @@ def test_too_few_records_to_fail(
     result = project.run(BASELINE, *dist)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    wanted = [f"ERROR: {A}: it cannot fail: {reason}, or set min_average or min_score"]
+    wanted = [f"ERROR: {A}: it cannot fail: {reason}, or set min_average or min_score above 0"]
     assert errors(result) == wanted
 
 
@@ -433,7 +433,7 @@ def test_a_drop_that_is_all_there_is(project: Project) -> None:
     assert errors(result) == [
         (
             f"ERROR: {A}: it cannot fail: --llm-judge-max-drop 100 allows the loss of all that the "
-            "baseline scored, 83.08 points; allow fewer points, or set min_average or min_score"
+            "baseline scored, 83.08 points; allow fewer points, or set min_average or min_score above 0"
         )
     ]
 
@@ -458,7 +458,7 @@ def test_too_few_questions_to_fail(project: Project) -> None:
     )
     (line,) = errors(result)
     assert line.startswith(start)
-    assert line.endswith("give it 5 such questions or more, or set min_accuracy")
+    assert line.endswith("give it 5 such questions or more, or set min_accuracy above 0")
 
 
 def test_records_that_were_edited_by_a_blank(project: Project) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,6 +37,24 @@ def test_a_template_gets_messages() -> None:
         "first": "[user] Say {{ 2 }}.\n\nx\ny\n",
         "second": "[system] In words.\n[user] Say 1.\n[assistant] one\n[user] Say 3.\n",
     }
+
+
+UNDER_A_LOWER_LIMIT = """
+import resource
+resource.setrlimit(resource.RLIMIT_AS, (900 << 20, 900 << 20))
+from tests.unit.records.test_jinja_prompts import PLAIN, RECORDS, WHERE
+from pytest_llmjudge.records.jinja_prompts import render_prompts
+print(len(render_prompts(WHERE, PLAIN, RECORDS).prompts))
+"""
+
+
+def test_where_the_system_refuses_the_limit_of_memory() -> None:
+    """As macOS does whatever it is, and any other one that is above what is allowed already."""
+    command = [sys.executable, "-c", UNDER_A_LOWER_LIMIT]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (done.stdout, done.stderr) == ("2\n", "")
 
 
 def test_what_else_a_template_gets() -> None:
