@@ -161,9 +161,11 @@ def _choice(
     problem: str, choices: tuple[str, ...], show: Callable[[Any], str]
 ) -> Callable[[str, Any], str]:
     def choose(where: str, value: object) -> str:
-        if value not in choices:
+        # Members of an enum are texts that are equal to others, and no such texts to print; arrays
+        # are neither equal nor unequal to one.
+        if not isinstance(value, str) or value not in choices:
             raise SettingsError(where, problem.format(show(value)), f"choose {either(choices)}")
-        return str(value)
+        return choices[choices.index(value)]
 
     return choose
 
@@ -305,7 +307,7 @@ def parse_text(where: str, text: str) -> str:
     """Read a name or a path, which must not be empty."""
     if not text.strip():
         raise SettingsError(where, "it is empty", "give a value or leave it out")
-    return text.strip()
+    return _without_nul(where, text.strip())
 
 
 _RAY_SERVER = re.compile(r"ray://([\w.-]+|\[[\da-fA-F:.]+\]):(\d{1,5})")
@@ -461,7 +463,14 @@ def check_text(where: str, value: object) -> str:
     """Return ``value`` when it is a string that is not empty."""
     if not isinstance(value, str) or not value:
         raise SettingsError(where, f"{shown(value)} is no text", "give a string in quotes")
-    return value
+    return _without_nul(where, value)
+
+
+def _without_nul(where: str, text: str) -> str:
+    """Return a text when it may be a path or a name: Python ends with a ValueError at others."""
+    if "\0" in text:
+        raise SettingsError(where, "it holds a NUL character", "remove it")
+    return text
 
 
 def check_flag(where: str, value: object) -> bool:

@@ -24,8 +24,6 @@ def check_writable(where: str, path: Path) -> None:
         StoreError: It cannot.
     """
     hint = "name another place"
-    if "\0" in str(path):
-        raise StoreError(where, f"{path} has a null character in it, which no name has", hint)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent):

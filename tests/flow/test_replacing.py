@@ -155,17 +155,6 @@ def test_names_that_take_no_file(
     assert expected in error or (LONG[:100] in error and "name" in error)
 
 
-def test_a_null_character(project: Project) -> None:
-    """An ini file can hold one."""
-    project.suite(records(2), GIVEN)
-    project.write("pytest.ini", "[pytest]\nllm_judge_report = a\0b\n")
-
-    assert refusal(project) == (
-        f"--llm-judge-report: {project.path}/a\\x00b has a null character in it, which no name "
-        "has; name another place"
-    )
-
-
 def test_the_longest_name_there_is(project: Project) -> None:
     """The temporary file beside it has a name of its own."""
     project.suite(records(2), GIVEN)

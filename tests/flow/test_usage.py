@@ -97,9 +97,30 @@ def test_an_ini_value_that_cannot_be_used(project: Project) -> None:
     assert [text] == errors(result)
 
 
+@pytest.mark.parametrize("name", ["labels", "baseline", "report", "checkpoint", "model", "split"])
+def test_a_nul_character_in_an_ini_file(project: Project, name: str) -> None:
+    """No command line can hold one, and what opens files ends in a traceback at it."""
+    project.suite(records(1))
+    project.write("pytest.ini", f"[pytest]\nllm_judge_{name} = local:a\0b\n")
+
+    result = project.pytester.runpytest("--llm-judge")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    text = f"ERROR: pytest.ini: llm_judge_{name}: it holds a NUL character; remove it"
+    assert errors(result) == [text]
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
+        (
+            '"data.json", min_score=1, checkpoint="a\\0b"',
+            f"{SUITE}: checkpoint: it holds a NUL character; remove it",
+        ),
+        (
+            '"data.json", min_score=1, baseline_rule=__import__("numpy").array([1, 2])',
+            f"{SUITE}: baseline_rule: array([1, 2]) is unknown; choose no-drop or not-worse",
+        ),
         (
             '"data.json", min_scor=3',
             (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,13 @@ from pytest_llmjudge.settings import (
     read_settings,
     resolve_suite,
 )
-from pytest_llmjudge.values import parse_choice, parse_count_or_auto, parse_flag, parse_score
+from pytest_llmjudge.values import (
+    check_choice,
+    parse_choice,
+    parse_count_or_auto,
+    parse_flag,
+    parse_score,
+)
 
 CLI, INI, BASE = Path("/cli"), Path("/ini"), Path("/suite")
 
@@ -105,6 +112,17 @@ def test_auto_and_choices() -> None:
     with pytest.raises(SettingsError) as caught:
         parse_choice("a", "b", "c")("where", "d")
     assert str(caught.value) == 'where: "d" is unknown; choose a, b or c'
+
+
+def test_a_choice_of_an_enum() -> None:
+    """It becomes the text that it is equal to, which it is not printed as."""
+
+    class Mode(str, Enum):
+        LETTERS = "letters"
+
+    chosen = check_choice("letters", "continuation")("where", Mode.LETTERS)
+
+    assert (chosen, type(chosen)) == ("letters", str)
 
 
 @pytest.mark.parametrize(
