@@ -5,12 +5,19 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-__all__ = ["FOLDER", "HEAD", "POINTER", "PULL", "instead_of_file", "is_pointer", "reason_of"]
+__all__ = [
+    "FOLDER",
+    "HEAD",
+    "POINTER",
+    "PULL",
+    "instead_of_file",
+    "is_pointer",
+    "real_path",
+    "reason_of",
+]
 
 POINTER: Final = "it is a Git LFS pointer, not the file itself"
 PULL: Final = "run git lfs pull"
@@ -36,6 +43,14 @@ def instead_of_file(path: Path) -> str | None:
     if stat.S_ISDIR(mode):
         return FOLDER
     return None if stat.S_ISREG(mode) else "a device or a pipe"
+
+
+def real_path(path: Path) -> Path:
+    """Return where a path leads; one that is a loop of links leads to itself.
+
+    ``Path.resolve()`` raises a RuntimeError then, before Python 3.13.
+    """
+    return Path(os.path.realpath(path))
 
 
 def reason_of(path: Path, error: OSError) -> str:

@@ -560,6 +560,7 @@ class Settings:
         checkpoint_forced: The checkpoint stood on the command line and so wins over markers.
         checkpoint_url: Addresses of the servers of a served model under test, ``None`` for the
             judge's.
+        checkpoint_url_forced: They stood on the command line, and so are meant for this run.
         prompt: Name of a built-in prompt, or the path of a template, for markers that name none;
             ``None`` when that is left to the default too.
         responses_field: The records' field that holds the responses.
@@ -660,6 +661,7 @@ class Settings:
     ray_cpus: int | None
     paths: Mapping[str, Path] = field(default_factory=dict)
     shard: Shard | None = None
+    checkpoint_url_forced: bool = False
     base_forced: bool = False
     tokenizer_forced: bool = False
     explain_forced: bool = False
@@ -725,7 +727,7 @@ def read_settings(
     # Whoever reads the settings runs with --llm-judge.
     del values["llm_judge"]
     fields = {key.removeprefix("llm_judge_"): value for key, value in values.items()}
-    for name in ("checkpoint", "base", "tokenizer", "responses_field", "explain", "ray"):
+    for name in _MEANT_FOR_THIS_RUN:
         fields[f"{name}_forced"] = _source(given, f"llm_judge_{name}") == "cli"
     of_baseline, of_labels, of_requests, of_suites = (
         tuple(o.flag for o in OPTIONS if o.key in keys and _source(given, o.key) == "cli")
@@ -762,6 +764,16 @@ _OF_BASELINE = (
 )
 
 
+_MEANT_FOR_THIS_RUN = (
+    "checkpoint",
+    "checkpoint_url",
+    "base",
+    "tokenizer",
+    "responses_field",
+    "explain",
+    "ray",
+)
+"""On the command line; each has a field of the settings that says so."""
 _OF_LABELS = (
     "llm_judge_labels",
     "llm_judge_correct",

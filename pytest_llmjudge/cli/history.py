@@ -14,6 +14,7 @@ from pytest_llmjudge.cli.output import print_json, print_text
 from pytest_llmjudge.decisions.history import BY_CREATED, BY_NAME, in_order, make_history
 from pytest_llmjudge.errors import BaselineError, SettingsError
 from pytest_llmjudge.kinds.history import read_run
+from pytest_llmjudge.paths import real_path
 from pytest_llmjudge.storage.files import check_writable, write_text
 
 if TYPE_CHECKING:
@@ -106,12 +107,12 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
     """
     seen = set()
     for path in paths:
-        within = sorted(path.glob("*.json")) if path.is_dir() else [path]
+        within = sorted(path.glob("*.json")) if os.path.isdir(path) else [path]  # noqa: PTH112  # also of names that pathlib refuses
         if not within:
             hint = "name files that --llm-judge-report wrote"
             raise SettingsError(str(path), "this folder has no file *.json", hint)
         for file in within:
-            place = file.resolve()
+            place = real_path(file)
             if place not in seen:
                 seen.add(place)
                 yield file

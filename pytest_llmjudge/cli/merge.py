@@ -14,6 +14,7 @@ from pytest_llmjudge.errors import BaselineError, SettingsError, one_line
 from pytest_llmjudge.kinds.document import results_document
 from pytest_llmjudge.kinds.merging import merge, read_shards
 from pytest_llmjudge.kinds.reports import run_summary
+from pytest_llmjudge.paths import real_path
 from pytest_llmjudge.reporting.layout import UNBOUNDED, columns_for
 from pytest_llmjudge.reporting.terminal import summary_lines
 from pytest_llmjudge.storage.files import check_writable
@@ -110,7 +111,7 @@ def _check_other(out: Path, path: Path, name: str) -> None:
     Raises:
         SettingsError: It would.
     """
-    if out.resolve() == path.resolve():
+    if real_path(out) == real_path(path):
         raise SettingsError(_OUT, f"{out} is {name} as well", "name another file")
 
 

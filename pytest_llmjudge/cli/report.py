@@ -14,6 +14,7 @@ from pytest_llmjudge.kinds import all_kinds, kind_named
 from pytest_llmjudge.kinds.base import CAUSE
 from pytest_llmjudge.kinds.document import saved_result
 from pytest_llmjudge.kinds.reports import entries_before, run_pages, run_summary
+from pytest_llmjudge.paths import real_path
 from pytest_llmjudge.records.files import file_digest
 from pytest_llmjudge.storage.files import check_writable, write_text
 from pytest_llmjudge.storage.own import JUNIT_NAME, check_report_replaceable
@@ -90,12 +91,12 @@ def _check_files(files: dict[str, Path], options: argparse.Namespace) -> None:
     if options.baseline is not None and options.html is None:
         where, hint = "--baseline", "leave it out, or add --html"
         raise SettingsError(where, "only the HTML page shows what a baseline answered", hint)
-    taken = {options.results.resolve(): "the results file"}
+    taken = {real_path(options.results): "the results file"}
     if options.baseline is not None:
-        taken.setdefault(options.baseline.resolve(), "the baseline")
+        taken.setdefault(real_path(options.baseline), "the baseline")
     for flag, path in files.items():
         check_writable(flag, path)
-        other = taken.setdefault(path.resolve(), f"what {flag} names")
+        other = taken.setdefault(real_path(path), f"what {flag} names")
         if other != f"what {flag} names":
             raise SettingsError(flag, f"{path} is {other} as well", "name another file")
         check_report_replaceable(flag, path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from pytest_llmjudge.generation.factory import make_model
 from pytest_llmjudge.generation.files.contents import Content, Stamp, known_among, remember
 from pytest_llmjudge.generation.in_process import InProcessModel
 from pytest_llmjudge.generation.served import ServedModel
+from pytest_llmjudge.paths import real_path
 from pytest_llmjudge.pipeline.answering import MODEL_NAME, AnsweringName
 from pytest_llmjudge.pipeline.protocols import fingerprint_of
 from pytest_llmjudge.servers.kinds import model_addresses
@@ -169,8 +169,7 @@ class Models:
 
 def shown_from(root: Path, path: Path) -> str:
     """Write ``path`` as seen from ``root``; one elsewhere in full."""
-    # pathlib raises for a link that leads to itself.
-    full = Path(os.path.realpath(path))
+    full = real_path(path)
     return full.relative_to(root).as_posix() if full.is_relative_to(root) else str(full)
 
 

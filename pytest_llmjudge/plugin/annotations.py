@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmjudge.kinds.base import JUDGE_CHECK
+from pytest_llmjudge.paths import real_path
 from pytest_llmjudge.plugin.collect import is_records_name
 from pytest_llmjudge.plugin.reports import ATTRIBUTE
 from pytest_llmjudge.plugin.setup import UNDECIDED
@@ -89,8 +90,8 @@ class AnnotationHooks:
         return Failure(title, _message(report), self._from_repository(place), number)
 
     def _from_repository(self, place: str) -> str:
-        path = (self._config.rootpath / place).resolve()
-        root = Path(os.environ.get("GITHUB_WORKSPACE") or self._config.rootpath).resolve()
+        path = real_path(self._config.rootpath / place)
+        root = real_path(Path(os.environ.get("GITHUB_WORKSPACE") or self._config.rootpath))
         return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
 
 

@@ -24,6 +24,7 @@ from pytest_llmjudge.kinds.document import (
 )
 from pytest_llmjudge.kinds.reports import entries_before, run_pages, run_summary
 from pytest_llmjudge.kinds.required import unmet
+from pytest_llmjudge.paths import real_path
 from pytest_llmjudge.plugin.cases import WORKER_KEY
 from pytest_llmjudge.plugin.elsewhere import Elsewhere, not_made
 from pytest_llmjudge.plugin.explaining import Explaining
@@ -47,7 +48,7 @@ from pytest_llmjudge.plugin.options import (
     is_listing,
     required_suites,
 )
-from pytest_llmjudge.plugin.output_conflicts import check_outputs, resolved
+from pytest_llmjudge.plugin.output_conflicts import check_outputs
 from pytest_llmjudge.plugin.sharding import ShardReports
 from pytest_llmjudge.plugin.step_summary import add_step_summary, step_summary
 from pytest_llmjudge.plugin.summary import folded, print_summary
@@ -398,7 +399,7 @@ class ControllerHooks:
             lambda path: write_responses(path, records_with_responses(run)),
         )
         markdown = settings.markdown
-        if markdown is not None and summary is not None and resolved(markdown) == resolved(summary):
+        if markdown and summary and real_path(markdown) == real_path(summary):
             # It is added to what the step has written already.
             markdown = None
         self._attempt(

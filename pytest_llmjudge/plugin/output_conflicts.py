@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import SettingsError
+from pytest_llmjudge.paths import real_path
 from pytest_llmjudge.plugin.step_summary import step_summary
 from pytest_llmjudge.storage.files import check_writable
 from pytest_llmjudge.storage.own import check_report_replaceable, check_responses_replaceable
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_llmjudge.plugin.session import LlmSession
     from pytest_llmjudge.settings import Settings
 
-__all__ = ["check_inputs", "check_outputs", "resolved"]
+__all__ = ["check_inputs", "check_outputs"]
 
 _RESPONSES = "--llm-judge-responses"
 _MARKDOWN = "--llm-judge-markdown"
@@ -53,11 +54,11 @@ def check_outputs(session: LlmSession) -> None:
     """
     settings, baseline = session.settings, session.baseline
     others = _files_of_others(session.config)
-    taken = {resolved(path): f"the file of {flag}" for flag, path in others.items()}
+    taken = {real_path(path): f"the file of {flag}" for flag, path in others.items()}
     if baseline is not None:
-        taken[resolved(baseline.path)] = "the baseline"
+        taken[real_path(baseline.path)] = "the baseline"
     for flag, path in _files(settings).items():
-        other = taken.setdefault(resolved(path), f"the file of {flag}")
+        other = taken.setdefault(real_path(path), f"the file of {flag}")
         if other == "the baseline":
             hint = "write to another file, which takes its place when the candidate is released"
             raise SettingsError(flag, f"{path} is the baseline as well", hint)
@@ -87,9 +88,9 @@ def check_inputs(session: LlmSession) -> None:
         return
     taken: dict[Path, str] = {}
     for path, name in _inputs(session):
-        taken.setdefault(resolved(path), name)
+        taken.setdefault(real_path(path), name)
     for flag, path in written:
-        place = resolved(path)
+        place = real_path(path)
         other = taken.get(place)
         if other is None and any(place.match(pattern) for pattern in _READ_IN_FOLDERS):
             other = taken.get(place.parent)
@@ -107,7 +108,7 @@ def check_inputs(session: LlmSession) -> None:
 def _is_added_to(flag: str, path: Path) -> bool:
     """Whether a file keeps what it holds, as the summary of a step does."""
     summary = step_summary()
-    return flag == _MARKDOWN and summary is not None and resolved(path) == resolved(summary)
+    return flag == _MARKDOWN and summary is not None and real_path(path) == real_path(summary)
 
 
 def _files(settings: Settings) -> dict[str, Path]:
@@ -148,12 +149,3 @@ def _inputs(session: LlmSession) -> Iterator[tuple[Path, str]]:
             yield checkpoint, name
             if not os.path.isdir(checkpoint):  # noqa: PTH112  # pathlib raises where it is closed
                 yield checkpoint.parent, name
-
-
-def resolved(path: Path) -> Path:
-    """Return where a file lies; a loop of links stays what it is."""
-    try:
-        return path.resolve()
-    except (OSError, RuntimeError, ValueError):
-        # What is wrong with it is said where it is proved that it can be written.
-        return path

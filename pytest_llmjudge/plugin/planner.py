@@ -381,12 +381,27 @@ def check_base(session: LlmSession) -> None:
     Raises:
         SettingsError: All checkpoints, once they are planned, are no adapters.
     """
-    names = _checkpoints(session) if session.settings.base_forced else []
-    if names and not any(isinstance(name, Path) and is_adapter(name) for name in names):
-        shown = ", ".join(map(session.resources.models.shown_path, names))
-        problem = f"no checkpoint of this run is a LoRA adapter, which alone has a base ({shown})"
-        where, hint = "--llm-judge-base", "leave it out, or put an adapter under test"
-        raise SettingsError(where, problem, hint)
+    names = _checkpoints(session) if session.settings.base_forced else None
+    if names is None or any(isinstance(name, Path) and is_adapter(name) for name in names):
+        return
+    shown = ", ".join(map(session.resources.models.shown_path, names)) or _NO_CHECKPOINT
+    problem = f"no checkpoint of this run is a LoRA adapter, which alone has a base ({shown})"
+    where, hint = "--llm-judge-base", "leave it out, or put an adapter under test"
+    raise SettingsError(where, problem, hint)
+
+
+def check_checkpoint_url(session: LlmSession) -> None:
+    """Prove that a server named for this run is asked for a model under test.
+
+    Raises:
+        SettingsError: No model of this run is at a server.
+    """
+    names = _checkpoints(session) if session.settings.checkpoint_url_forced else None
+    if names is None or any(isinstance(name, str) for name in names):
+        return
+    where, problem = "--llm-judge-checkpoint-url", "no model under test of this run is at a server"
+    hint = "leave it out, or name one as in --llm-judge-checkpoint=ollama:NAME or openai:NAME"
+    raise SettingsError(where, problem, hint)
 
 
 def check_server_options(session: LlmSession) -> None:
@@ -481,18 +496,22 @@ def check_tokenizer(session: LlmSession) -> None:
         SettingsError: All checkpoints, once they are planned, have one of their own.
     """
     settings = session.settings
-    names = _checkpoints(session) if settings.tokenizer_forced else []
-    if names and not any(takes_tokenizer(name, settings.base) for name in names):
-        shown = ", ".join(map(session.resources.models.shown_path, names))
-        problem = f"all models of this run have tokenizers of their own ({shown})"
-        where, hint = "--llm-judge-tokenizer", "leave it out, or put a checkpoint file under test"
-        raise SettingsError(where, problem, hint)
+    names = _checkpoints(session) if settings.tokenizer_forced else None
+    if names is None or any(takes_tokenizer(name, settings.base) for name in names):
+        return
+    shown = ", ".join(map(session.resources.models.shown_path, names)) or _NO_CHECKPOINT
+    problem = f"no checkpoint of this run takes a tokenizer from elsewhere ({shown})"
+    where, hint = "--llm-judge-tokenizer", "leave it out, or put a checkpoint file under test"
+    raise SettingsError(where, problem, hint)
 
 
-def _checkpoints(session: LlmSession) -> list[Path | str]:
-    """Return the models that a run tests; none where it only lists items."""
-    if is_listing(session.config):
-        return []
+_NO_CHECKPOINT = "it has none"
+
+
+def _checkpoints(session: LlmSession) -> list[Path | str] | None:
+    """Return the models that a run tests; ``None`` where it only lists items or has no suite."""
     # Fixtures of plain tests may ask the option's, which no suite has planned.
     named = dict.fromkeys((*session.resources.models.named, session.settings.checkpoint))
-    return [checkpoint for checkpoint in named if checkpoint is not None]
+    checkpoints = [checkpoint for checkpoint in named if checkpoint is not None]
+    is_run = not is_listing(session.config) and (checkpoints or session.announced)
+    return checkpoints if is_run else None

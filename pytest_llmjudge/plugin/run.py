@@ -24,6 +24,7 @@ from pytest_llmjudge.plugin.options import (
 from pytest_llmjudge.plugin.planner import (
     check_base,
     check_candidate,
+    check_checkpoint_url,
     check_explain,
     check_labels_options,
     check_ray,
@@ -123,6 +124,7 @@ class RunHooks:
             plan(self._session, session)
             check_base(self._session)
             check_tokenizer(self._session)
+            check_checkpoint_url(self._session)
             check_candidate(self._session, session.items)
             check_responses_field(self._session)
             check_labels_options(self._session)

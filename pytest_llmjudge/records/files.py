@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_llmjudge.errors import RecordsError
-from pytest_llmjudge.paths import HEAD, POINTER, PULL, is_pointer
+from pytest_llmjudge.paths import HEAD, POINTER, PULL, is_pointer, real_path
 from pytest_llmjudge.reading import (
     DATA_LIMIT,
     open_file,
@@ -142,7 +142,7 @@ def find_source(path: Path, split: str | None = None) -> Source:
         RecordsError: It is the folder of a data set that is damaged or has no such split.
     """
     # Messages name the folder, and "." has no name.
-    path = path if path.name else path.resolve()
+    path = path if path.name else real_path(path)
     return Source(path, split, find_dataset(path, split))
 
 

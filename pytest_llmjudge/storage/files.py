@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import StoreError
+from pytest_llmjudge.paths import real_path
 
 if TYPE_CHECKING:
     from io import FileIO
@@ -35,9 +36,8 @@ def check_writable(where: str, path: Path) -> None:
         mode = path.stat().st_mode
     except FileNotFoundError:
         return
-    except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise StoreError(where, f"{path} cannot be written ({reason})", hint) from None
+    except OSError as error:
+        raise StoreError(where, f"{path} cannot be written ({error.strerror})", hint) from None
     if stat.S_ISDIR(mode):
         raise StoreError(where, f"{path} is a folder", hint)
     if not stat.S_ISREG(mode):
@@ -53,7 +53,7 @@ def write_text(path: Path, text: str) -> None:
     try:
         # A link stays where it is, and what it leads to is replaced. The name of the temporary
         # file holds nothing of the other, which may be as long as names can be.
-        path = path.resolve()
+        path = real_path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".llm-judge-")
         try:
@@ -67,10 +67,6 @@ def write_text(path: Path, text: str) -> None:
     except OSError as error:
         problem = f"it cannot be written ({error.strerror})"
         raise StoreError(str(path), problem, "make room or name another place") from None
-    except RuntimeError:
-        # A loop of links, before Python 3.13.
-        problem = "it cannot be written (it is a loop of links)"
-        raise StoreError(str(path), problem, "name another place") from None
 
 
 def mode_of(path: Path) -> int:

@@ -10,6 +10,7 @@ from pytest_llmjudge.cost import mean_cost
 from pytest_llmjudge.data.judges import LabelledJudge, LabelledScores
 from pytest_llmjudge.decisions.comparison import judge_key
 from pytest_llmjudge.errors import LlmJudgeError, SettingsError, one_line, storable
+from pytest_llmjudge.paths import real_path
 from pytest_llmjudge.stats.labels import response_digest
 from pytest_llmjudge.storage.labels import read_labels
 from pytest_llmjudge.storage.results_reader import judge_of, read_results
@@ -69,9 +70,9 @@ def read_judge_scores(
     seen: set[Path] = set()
     for path in results:
         try:
-            if path.resolve() in seen:
+            if real_path(path) in seen:
                 raise SettingsError(str(path), "it is named twice", "name each file once")
-            seen.add(path.resolve())
+            seen.add(real_path(path))
             judged.append(_judged(path, known, drawn, is_asked_for=suite is not None))
         except LlmJudgeError as error:  # noqa: PERF203  # all files are to be named
             problems.append(error)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llmjudge.errors import PeopleFileError
 from pytest_llmjudge.keys import content_digest, text_digest
+from pytest_llmjudge.paths import real_path
 from pytest_llmjudge.storage.saved_responses import answers_of, answers_of_pairs, pairs_of
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def _own_key(path: Path, fingerprint: str, field: str) -> str:
     """Return what tells a model under test from others; without a fingerprint, where it stands."""
     if fingerprint:
         return f"fingerprint:{fingerprint}"
-    return f"file:{path.resolve()}{field and f' {field}'}"
+    return f"file:{real_path(path)}{field and f' {field}'}"
 
 
 def _other_key(suite: SavedPairs) -> str:

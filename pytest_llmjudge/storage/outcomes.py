@@ -11,6 +11,7 @@ from pytest_llmjudge.data import Outcome, Unscored
 from pytest_llmjudge.decisions.comparison import is_same_judge, judge_key
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.keys import content_digest, content_of, text_digest
+from pytest_llmjudge.paths import real_path
 from pytest_llmjudge.stats.preference import kappa, majority
 from pytest_llmjudge.storage.model_identity import Models
 from pytest_llmjudge.storage.results_reader import read_results
@@ -74,9 +75,9 @@ def gather(paths: Sequence[Path], kinds: Sequence[SavedKind]) -> Gathered:
         if path.suffix.lower() not in {".json", ".jsonl"}:
             problem = "it is neither a votes file (.jsonl) nor a results file (.json)"
             raise SettingsError(str(path), problem, "name such files")
-        if path.resolve() in seen:
+        if real_path(path) in seen:
             raise SettingsError(str(path), "it is named twice", "name each file once")
-        seen.add(path.resolve())
+        seen.add(real_path(path))
     votes = {path: read_votes(path) for path in paths if path.suffix.lower() == ".jsonl"}
     runs = {path: read_results(path, kinds) for path in paths if path not in votes}
     gathering = _Gathering(Models(runs), votes)
@@ -377,7 +378,7 @@ class _Gathering:
 
 def _decider(path: Path, judge: JudgeIdentity | None) -> str:
     """Return what is the same for the same judge; for one that is not known, of one file alone."""
-    return (judge and judge_key(judge)) or f"the judge of {path.resolve()}"
+    return (judge and judge_key(judge)) or f"the judge of {real_path(path)}"
 
 
 def _content(answer: SavedAnswer) -> tuple[str, str]:

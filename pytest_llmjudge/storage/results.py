@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import StoreError
+from pytest_llmjudge.paths import real_path
 from pytest_llmjudge.storage.files import write_text
 from pytest_llmjudge.storage.results_reader import first_problem
 
@@ -84,7 +85,7 @@ def responses_files(folder: Path, stems: Sequence[str]) -> list[Path]:
 
 def is_responses_file(folder: Path, path: Path) -> bool:
     """Whether :func:`write_responses` might write to ``path``."""
-    return path.parent.resolve() == folder.resolve() and path.name.endswith(_WITH_RESPONSE)
+    return real_path(path.parent) == real_path(folder) and path.name.endswith(_WITH_RESPONSE)
 
 
 def _write_json(path: Path, document: object) -> None:

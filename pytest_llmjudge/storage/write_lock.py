@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from pytest_llmjudge.errors import PeopleFileError
+from pytest_llmjudge.paths import real_path
 from pytest_llmjudge.storage.files import mode_of
 
 if TYPE_CHECKING:
@@ -34,13 +35,13 @@ def turn_to_write(path: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
     try:
         # Beside the file, for a lock empties what it is; with its rights, for whoever may write one
         # has to lock the other.
-        place = f"{path.resolve()}.lock"
+        place = f"{real_path(path)}.lock"
         lock = FileLock(place, mode=mode_of(path), thread_local=False)
         lock.acquire(timeout=patience, poll_interval=_POLL_SECONDS)
     except Timeout:
         problem = f"another process has been writing to it for {patience:g} s"
         raise PeopleFileError(str(path), problem, "end that process, or wait for it") from None
-    except (OSError, NotImplementedError, RuntimeError) as error:
+    except (OSError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         problem = f"its lock {path.name}.lock cannot be had ({reason})"
         raise PeopleFileError(str(path), problem, "make room or name another place") from None

@@ -388,8 +388,41 @@ def test_a_base_for_some_suites(suite: Project) -> None:
     one.assert_outcomes(passed=9)
 
 
-def test_a_base_without_a_checkpoint(suite: Project) -> None:
-    """Where responses are given nothing is loaded, whatever is named."""
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        (
+            "base",
+            (
+                "no checkpoint of this run is a LoRA adapter, which alone has a base (it has none); "
+                "leave it out, or put an adapter under test"
+            ),
+        ),
+        (
+            "tokenizer",
+            (
+                "no checkpoint of this run takes a tokenizer from elsewhere (it has none); leave it "
+                "out, or put a checkpoint file under test"
+            ),
+        ),
+        (
+            "checkpoint-url",
+            (
+                "no model under test of this run is at a server; leave it out, or name one as in "
+                "--llm-judge-checkpoint=ollama:NAME or openai:NAME"
+            ),
+        ),
+    ],
+)
+def test_an_option_of_checkpoints_without_one(suite: Project, name: str, problem: str) -> None:
+    """Where responses are given nothing is loaded, whatever is named; an ini file may wait."""
     suite.suite(records(2), 'min_score=0, responses="model_response"')
 
-    suite.run("--llm-judge-base=nope").assert_outcomes(passed=3)
+    result = suite.run(f"--llm-judge-{name}=nope")
+    suite.write("pytest.ini", f"[pytest]\nllm_judge_{name.replace('-', '_')} = nope\n")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert [line for line in result.errlines if line.startswith("ERROR: ")] == [
+        f"ERROR: --llm-judge-{name}: {problem}"
+    ]
+    suite.run().assert_outcomes(passed=3)

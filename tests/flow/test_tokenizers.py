@@ -101,7 +101,7 @@ def test_a_tokenizer_for_nothing(project: Project) -> None:
     assert pytest.ExitCode.USAGE_ERROR == result.ret
     (error,) = (line for line in result.errlines if line.startswith("ERROR: "))
     assert error == (
-        "ERROR: --llm-judge-tokenizer: all models of this run have tokenizers of their own "
+        "ERROR: --llm-judge-tokenizer: no checkpoint of this run takes a tokenizer from elsewhere "
         "(whole); leave it out, or put a checkpoint file under test"
     )
     listing = project.run("--llm-judge-tokenizer=whole", "--collect-only")

@@ -55,6 +55,39 @@ DROPPED = (
 )
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["compare", "{}", "new.json"],
+        ["history", "{}", "new.json"],
+        ["judges", "{}", "new.json"],
+        ["label", "{}"],
+        ["merge", "{}", "--out=merged.json"],
+        ["overlap", "{}", "{}"],
+        ["power", "{}", "--drop=3"],
+        ["rate", "{}", "new.json"],
+        ["report", "{}", "--html=report.html"],
+        ["report", "new.json", "--html=report.html", "--baseline={}"],
+        ["vote", "{}", "new.json", "--out=votes.jsonl"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("name", ["loop.json", f"{'x' * 300}.json"], ids=["loop", "long"])
+def test_a_name_that_leads_nowhere(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str], command: list[str], name: str
+) -> None:
+    """A loop of links, or longer than names may be: said in one line, as of any other file."""
+    write("new.json", NEW).with_name("loop.json").symlink_to("loop.json")
+
+    status = main([word.format(name) for word in command])
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert status in {2, 4}
+    assert "; " in line
+    # A long name is cut.
+    assert name[:9] in line
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     """The command tells the package's."""
     with pytest.raises(SystemExit) as caught:

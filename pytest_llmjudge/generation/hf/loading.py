@@ -21,6 +21,7 @@ from pytest_llmjudge.generation.hf.folder import check_tokenizer
 from pytest_llmjudge.generation.hf.frames import TransformersEncoder
 from pytest_llmjudge.generation.nonfinite import check_weight
 from pytest_llmjudge.generation.tokenizers.frames import FramedTexts
+from pytest_llmjudge.paths import real_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -192,7 +193,7 @@ def _open(info: FolderInfo) -> Iterator[_Opened]:
             problem = f"{release} does not know a {shorten(kind)}"
             raise CheckpointError(str(folder), problem, "pip install --upgrade transformers")
         # No link on the way to a folder can be changed while the library reads by names.
-        real, vocabulary = info.weights.resolve(), info.vocabulary.resolve()
+        real, vocabulary = real_path(info.weights), real_path(info.vocabulary)
         with (
             untouched(real, _stamps(info, info.weights)),
             untouched(vocabulary, _stamps(info, info.vocabulary)),

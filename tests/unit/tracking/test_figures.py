@@ -26,7 +26,13 @@ NAME = "test_a.py/test_a"
 OTHERS = {
     *("url", "checkpoint_url", "concurrency", "timeout", "cache", "batch_size"),
     *("report", "html", "responses", "markdown", "mlflow", "annotations", "explain", "paths"),
-    *("base_forced", "tokenizer_forced", "explain_forced", "responses_field_forced"),
+    *(
+        "checkpoint_url_forced",
+        "base_forced",
+        "tokenizer_forced",
+        "explain_forced",
+        "responses_field_forced",
+    ),
     *("checkpoint_forced", "labels_options", "server_options", "suite_options"),
     *("ray", "ray_cpus", "ray_forced", "shard"),
 }

@@ -10,6 +10,7 @@ from pytest_llmjudge.errors import CheckpointError
 from pytest_llmjudge.generation.families.gpt2.config import GPTSettings, Heads, Window
 from pytest_llmjudge.generation.files.names import finite, shorten_json, stem_of
 from pytest_llmjudge.generation.files.state_dict import refuse_pointer, unreadable
+from pytest_llmjudge.paths import real_path
 from pytest_llmjudge.reading import (
     SETTINGS_LIMIT,
     parse_json,
@@ -74,7 +75,7 @@ THEIR_ACTIVATIONS = {
 
 def places_of(path: Path) -> tuple[Path, Path]:
     """Return where other files may lie beside a checkpoint that may be a link: there or behind."""
-    return path, path.resolve()
+    return path, real_path(path)
 
 
 def stems_of(path: Path) -> Iterable[str]:
