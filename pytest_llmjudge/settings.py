@@ -571,6 +571,7 @@ class Settings:
         tokenizer_forced: It stood on the command line.
         url: Addresses of the judge's servers, ``None`` for what the environment names.
         baseline: Results file of the release to compare with.
+        baseline_forced: It stood on the command line, and so is meant for this run.
         max_drop: Points that a suite may lose to it.
         baseline_rule: ``no-drop`` or ``not-worse``, for suites whose marker does not say.
         inconclusive: Of a suite of which ``not-worse`` cannot tell: ``fail`` or ``warn``.
@@ -666,6 +667,7 @@ class Settings:
     tokenizer_forced: bool = False
     explain_forced: bool = False
     responses_field_forced: bool = False
+    baseline_forced: bool = False
     ray_forced: bool = False
     labels_options: tuple[str, ...] = ()
     server_options: tuple[str, ...] = ()
@@ -770,6 +772,7 @@ _MEANT_FOR_THIS_RUN = (
     "base",
     "tokenizer",
     "responses_field",
+    "baseline",
     "explain",
     "ray",
 )
@@ -1064,7 +1067,7 @@ def chosen_for(
 
     Raises:
         SettingsError: The prompt is neither a built-in one nor a file, or the marker names the
-            field of the groups twice.
+            field of the groups twice, or both a model and responses.
     """
     checkpoint = settings.checkpoint
     if "checkpoint" in keywords and not settings.checkpoint_forced:
@@ -1073,6 +1076,9 @@ def chosen_for(
     if "group" in keywords and "group" in (keywords.get("fields") or ()):
         problem = "group and fields both name the field that holds the groups"
         raise SettingsError(where, problem, "leave it out of one of them")
+    if "checkpoint" in keywords and "responses" in keywords:
+        problem = "it names a checkpoint, and a field with responses, so that nothing would ask it"
+        raise SettingsError(where, problem, "leave checkpoint= or responses= out")
     return SuiteSettings(
         min_score=None,
         min_average=None,

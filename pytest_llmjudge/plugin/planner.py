@@ -322,6 +322,21 @@ def check_responses_field(session: LlmSession) -> None:
         raise SettingsError(where, problem, hint)
 
 
+def check_baseline(session: LlmSession) -> None:
+    """Prove that a baseline on the command line is compared with a suite.
+
+    Raises:
+        SettingsError: No suite of this run is held to one.
+    """
+    suites = session.suites.values()
+    if not session.settings.baseline_forced or is_listing(session.config) or not suites:
+        return
+    if not any(session.is_compared(suite) for suite in suites):
+        where, problem = "--llm-judge-baseline", "no suite of this run is compared with it"
+        hint = "leave it out: suites of pairs compare two models already"
+        raise SettingsError(where, problem, hint)
+
+
 def check_labels_options(session: LlmSession) -> None:
     """Prove that options on the command line about people's labels concern a suite.
 

@@ -23,6 +23,7 @@ from pytest_llmjudge.plugin.options import (
 )
 from pytest_llmjudge.plugin.planner import (
     check_base,
+    check_baseline,
     check_candidate,
     check_checkpoint_url,
     check_explain,
@@ -127,6 +128,7 @@ class RunHooks:
             check_checkpoint_url(self._session)
             check_candidate(self._session, session.items)
             check_responses_field(self._session)
+            check_baseline(self._session)
             check_labels_options(self._session)
             note_suite_options(self._session)
             check_server_options(self._session)

@@ -176,6 +176,25 @@ def test_names_that_are_unknown(project: Project, given: str, message: str) -> N
     assert errors(result) == [f"ERROR: --llm-judge-baseline-suite: {message}"]
 
 
+def test_a_baseline_of_which_nothing_is_compared(project: Project, mode: tuple[str, ...]) -> None:
+    """Pairs have no such gate, which somebody may not know; an ini file may wait for others."""
+    content = [{**record, "other": "a few"} for record in records(3)]
+    project.pairs(content, f'{FIELD}, against="other", min_win_rate=0.5')
+    project.run(REPORT)
+
+    result = project.run(BASELINE, *mode)
+    project.write("pytest.ini", "[pytest]\nllm_judge_baseline = old.json\n")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert errors(result) == [
+        (
+            "ERROR: --llm-judge-baseline: no suite of this run is compared with it; leave it out: "
+            "suites of pairs compare two models already"
+        )
+    ]
+    assert project.run(*mode).ret == pytest.ExitCode.OK
+
+
 @pytest.mark.parametrize("option", ["max-drop=2", "baseline-partial", "baseline-suite=a=b"])
 def test_options_of_a_baseline_that_is_not_there(project: Project, option: str) -> None:
     """They would do nothing."""

@@ -122,6 +122,13 @@ def test_a_nul_character_in_an_ini_file(project: Project, name: str) -> None:
             f"{SUITE}: baseline_rule: array([1, 2]) is unknown; choose no-drop or not-worse",
         ),
         (
+            '"data.json", min_score=1, checkpoint="a.pth", responses="model_response"',
+            (
+                f"{SUITE}: it names a checkpoint, and a field with responses, so that nothing "
+                "would ask it; leave checkpoint= or responses= out"
+            ),
+        ),
+        (
             '"data.json", min_scor=3',
             (
                 f'{SUITE}: unknown keyword "min_scor"; use min_score, min_average, by, labels, '

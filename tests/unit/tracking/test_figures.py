@@ -28,6 +28,7 @@ OTHERS = {
     *("report", "html", "responses", "markdown", "mlflow", "annotations", "explain", "paths"),
     *(
         "checkpoint_url_forced",
+        "baseline_forced",
         "base_forced",
         "tokenizer_forced",
         "explain_forced",
