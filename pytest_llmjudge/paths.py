@@ -73,5 +73,7 @@ def _unreachable(path: Path, error: OSError | ValueError) -> str:
     if number == errno.ELOOP:
         return "a loop of links"
     # Python says the other in words that differ from version to version.
-    reason = error.strerror if isinstance(error, OSError) else "its name holds a NUL character"
-    return f"out of reach ({reason})"
+    if isinstance(error, OSError):
+        return f"out of reach ({error.strerror})"
+    holds = "half a surrogate pair" if isinstance(error, UnicodeError) else "a NUL character"
+    return f"out of reach (its name holds {holds})"

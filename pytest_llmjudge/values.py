@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -307,7 +308,7 @@ def parse_text(where: str, text: str) -> str:
     """Read a name or a path, which must not be empty."""
     if not text.strip():
         raise SettingsError(where, "it is empty", "give a value or leave it out")
-    return _without_nul(where, text.strip())
+    return _usable(where, text.strip())
 
 
 _RAY_SERVER = re.compile(r"ray://([\w.-]+|\[[\da-fA-F:.]+\]):(\d{1,5})")
@@ -463,13 +464,17 @@ def check_text(where: str, value: object) -> str:
     """Return ``value`` when it is a string that is not empty."""
     if not isinstance(value, str) or not value:
         raise SettingsError(where, f"{shown(value)} is no text", "give a string in quotes")
-    return _without_nul(where, value)
+    return _usable(where, value)
 
 
-def _without_nul(where: str, text: str) -> str:
+def _usable(where: str, text: str) -> str:
     """Return a text when it may be a path or a name: Python ends with a ValueError at others."""
     if "\0" in text:
         raise SettingsError(where, "it holds a NUL character", "remove it")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        raise SettingsError(where, "it holds half a surrogate pair", "remove it") from None
     return text
 
 

@@ -118,6 +118,10 @@ def test_a_nul_character_in_an_ini_file(project: Project, name: str) -> None:
             f"{SUITE}: checkpoint: it holds a NUL character; remove it",
         ),
         (
+            '"data.json", min_score=1, checkpoint="\\ud800"',
+            f"{SUITE}: checkpoint: it holds half a surrogate pair; remove it",
+        ),
+        (
             '"data.json", min_score=1, baseline_rule=__import__("numpy").array([1, 2])',
             f"{SUITE}: baseline_rule: array([1, 2]) is unknown; choose no-drop or not-worse",
         ),

@@ -142,6 +142,8 @@ def test_what_is_at_a_path(tmp_path: Path) -> None:
     assert instead_of_file(file / "x") == "out of reach (Not a directory)"
     assert instead_of_file(tmp_path / ("x" * 300)) == "out of reach (File name too long)"
     assert instead_of_file(tmp_path / "x\0") == "out of reach (its name holds a NUL character)"
+    half = "out of reach (its name holds half a surrogate pair)"
+    assert instead_of_file(tmp_path / "\ud800") == half
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser opens every folder")
