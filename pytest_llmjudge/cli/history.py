@@ -107,7 +107,8 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
     """
     seen = set()
     for path in paths:
-        within = sorted(path.glob("*.json")) if os.path.isdir(path) else [path]  # noqa: PTH112  # also of names that pathlib refuses
+        # pathlib raises where a name is too long, or closed.
+        within = sorted(path.glob("*.json")) if os.path.isdir(path) else [path]  # noqa: PTH112
         if not within:
             hint = "name files that --llm-judge-report wrote"
             raise SettingsError(str(path), "this folder has no file *.json", hint)

@@ -361,7 +361,8 @@ def _read_baseline(part: Mapping[str, Any], given: Path | None) -> SavedRun | No
         return None
     path = Path(named["path"]) if given is None else given
     where = str(path) if given is None else f"--baseline {path}"
-    if given is None and not os.path.exists(path):  # noqa: PTH110  # also of names that pathlib refuses
+    # pathlib raises where a name is too long, or closed.
+    if given is None and not os.path.exists(path):  # noqa: PTH110
         problem = "the baseline of the shards is not there"
         raise BaselineError(where, problem, "name it with --baseline")
     run = read_results(path, all_kinds(), named_by="--baseline" if given is not None else "")
