@@ -34,16 +34,11 @@ class Completeness:
 
     def __init__(self, session: LlmSession) -> None:
         self._session = session
-        self._passed_over: set[str] = set()
 
     def pass_over(self, report: pytest.CollectReport) -> None:
         """Take note of a file of which ``--lf`` collects nothing."""
-        if self._selects_failed and not report.result:
-            self._passed_over.add(report.nodeid)
-
-    @property
-    def _selects_failed(self) -> bool:
-        return bool(self._session.config.getoption("lf", default=False))
+        if self._session.selects_failed and not report.result:
+            self._session.passed_over.add(report.nodeid)
 
     def check(self, session: pytest.Session) -> None:
         """Prove that the run has all suites that it is to have, and that each can fail.
@@ -88,10 +83,11 @@ class Completeness:
         suites count.
         """
         session = self._session
-        if not self._selects_failed:
+        if not session.selects_failed:
             return max(1, len(session.gated))
         names = {name for name, suite in session.suites.items() if session.is_compared(suite)}
-        names |= {name for name in baseline.sides if name.partition("::")[0] in self._passed_over}
+        passed_over = session.passed_over
+        names |= {name for name in baseline.sides if name.partition("::")[0] in passed_over}
         return max(1, len(names))
 
     def _check_required(self, selected: dict[str, list[pytest.Item]]) -> None:
@@ -136,7 +132,7 @@ class Completeness:
         kinds = {
             name: suite.kind.name
             for name, suite in self._session.suites.items()
-            if name in self._session.collected or self._selects_failed
+            if name in self._session.collected or self._session.selects_failed
         }
         compared = compared_kinds()
         matching = self._session.matching = match_suites(
@@ -153,7 +149,7 @@ class Completeness:
         ]
         lacking: list[str] = []
         for name in matching.lacking:
-            is_passed_over = name.partition("::")[0] in self._passed_over
+            is_passed_over = name.partition("::")[0] in self._session.passed_over
             (deselected if is_passed_over else lacking).append(name)
         if lacking and not settings.baseline_partial:
             where = f"--llm-judge-baseline {baseline.path}"

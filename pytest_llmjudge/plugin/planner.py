@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmjudge.errors import SettingsError
 from pytest_llmjudge.generation.base import LocalModel
-from pytest_llmjudge.generation.checkpoint_info import is_adapter
-from pytest_llmjudge.generation.factory import takes_tokenizer
 from pytest_llmjudge.judging.judge import CUSTOM
 from pytest_llmjudge.kinds.base import JUDGE_CHECK
 from pytest_llmjudge.kinds.markers import ASK_MODEL, MARKERS
@@ -24,7 +21,7 @@ from pytest_llmjudge.plugin.output_conflicts import check_inputs
 from pytest_llmjudge.settings import EMBEDDED, LOCAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import pytest
 
@@ -38,15 +35,8 @@ if TYPE_CHECKING:
 __all__ = [
     "EARLY_NOTES",
     "USES_JUDGE",
-    "check_base",
-    "check_candidate",
     "check_explain",
-    "check_labels_options",
     "check_ray",
-    "check_responses_field",
-    "check_server_options",
-    "check_tokenizer",
-    "note_suite_options",
     "plan",
     "suite_facts",
     "template_notes",
@@ -285,155 +275,6 @@ def suite_facts(
     }
 
 
-def check_candidate(session: LlmSession, items: Iterable[pytest.Item]) -> None:
-    """Prove that a checkpoint on the command line is tested by something.
-
-    Raises:
-        SettingsError: All suites take their responses from their records.
-    """
-    named, is_forced = session.settings.checkpoint, session.settings.checkpoint_forced
-    if is_listing(session.config) or named is None or not is_forced or not session.announced:
-        return
-    given = not any(session.suites[name].uses_model for name in session.announced)
-    if given and not any(ASK_MODEL & set(getattr(item, "fixturenames", ())) for item in items):
-        where = "--llm-judge-checkpoint"
-        shown = session.resources.models.shown_path(named)
-        problem = f"{shown} is tested by nothing: all responses are taken from the records"
-        hint = "leave it out, or take responses= out of the marker"
-        if session.settings.responses_field is not None:
-            hint = "leave it out, or do without --llm-judge-responses-field"
-        raise SettingsError(where, problem, hint)
-
-
-def check_responses_field(session: LlmSession) -> None:
-    """Prove that a field on the command line is where a suite has its responses.
-
-    Raises:
-        SettingsError: No suite takes its responses from there.
-    """
-    settings = session.settings
-    field = settings.responses_field
-    if not settings.responses_field_forced or not session.announced:
-        return
-    if all(facts.get("responses") != field for facts in session.announced.values()):
-        where = "--llm-judge-responses-field"
-        problem = f'no suite of this run takes its responses from "{field}"'
-        hint = "leave it out, or take checkpoint= or responses= out of the marker"
-        raise SettingsError(where, problem, hint)
-
-
-def check_baseline(session: LlmSession) -> None:
-    """Prove that a baseline on the command line is compared with a suite.
-
-    Raises:
-        SettingsError: No suite of this run is held to one.
-    """
-    suites = session.suites.values()
-    if not session.settings.baseline_forced or is_listing(session.config) or not suites:
-        return
-    if not any(session.is_compared(suite) for suite in suites):
-        where, problem = "--llm-judge-baseline", "no suite of this run is compared with it"
-        hint = "leave it out: suites of pairs compare two models already"
-        raise SettingsError(where, problem, hint)
-
-
-def check_labels_options(session: LlmSession) -> None:
-    """Prove that options on the command line about people's labels concern a suite.
-
-    Raises:
-        SettingsError: One of them does not.
-    """
-    settings, announced = session.settings, session.announced.values()
-    if not announced:
-        return
-    problems = []
-    path = None if settings.labels is None else session.resources.models.shown_path(settings.labels)
-    is_taken = any((facts.get("labels") or {}).get("path") == path for facts in announced)
-    nobody = f"no suite of this run takes its labels from {path}"
-    for flag in settings.labels_options:
-        key = flag.removeprefix("--llm-judge-").replace("-", "_")
-        value = getattr(settings, key)
-        if key == "labels":
-            if not is_taken:
-                hint = (
-                    "label the responses of this run with llmjudge label, or leave labels= out of "
-                    "the marker"
-                )
-                problems.append(SettingsError(flag, nobody, hint))
-        elif all(facts.get(key) != value for facts in announced):
-            problem = (
-                "it decides nothing: no suite of this run has labels and leaves this to the option"
-            )
-            hint = "name labels with --llm-judge-labels, or leave it out"
-            problems.append(SettingsError(flag, problem, hint))
-    if problems:
-        first, *others = problems
-        raise SettingsError(first.where, first.problem, first.hint, more=tuple(others))
-    # Those of an ini file are for suites that need not all run.
-    if path is not None and not is_taken and any("labels" in facts for facts in announced):
-        note = f"llm_judge_labels: {nobody}, so that they correct no average and hold no judge"
-        session.store.add_note(note)
-
-
-def note_suite_options(session: LlmSession) -> None:
-    """Note which options on the command line no suite obeys, because each has its own of a marker.
-
-    A marker may win over them, so that this is no error.
-    """
-    for flag in session.settings.suite_options if session.announced else ():
-        key = flag.removeprefix("--llm-judge-").replace("-", "_")
-        value = getattr(session.settings, key)
-        if all(facts.get(key) != value for facts in session.announced.values()):
-            problem = "it changes nothing: no suite of this run leaves that to the option"
-            session.store.add_note(f"{flag}: {problem}")
-
-
-def check_base(session: LlmSession) -> None:
-    """Prove that a base named for this run is added to something; otherwise it does nothing.
-
-    One of an ini file is for the suites with an adapter, which need not all run.
-
-    Raises:
-        SettingsError: All checkpoints, once they are planned, are no adapters.
-    """
-    names = _checkpoints(session) if session.settings.base_forced else None
-    if names is None or any(isinstance(name, Path) and is_adapter(name) for name in names):
-        return
-    shown = ", ".join(map(session.resources.models.shown_path, names)) or _NO_CHECKPOINT
-    problem = f"no checkpoint of this run is a LoRA adapter, which alone has a base ({shown})"
-    where, hint = "--llm-judge-base", "leave it out, or put an adapter under test"
-    raise SettingsError(where, problem, hint)
-
-
-def check_checkpoint_url(session: LlmSession) -> None:
-    """Prove that a server named for this run is asked for a model under test.
-
-    Raises:
-        SettingsError: No model of this run is at a server.
-    """
-    names = _checkpoints(session) if session.settings.checkpoint_url_forced else None
-    if names is None or any(isinstance(name, str) for name in names):
-        return
-    where, problem = "--llm-judge-checkpoint-url", "no model under test of this run is at a server"
-    hint = "leave it out, or name one as in --llm-judge-checkpoint=ollama:NAME or openai:NAME"
-    raise SettingsError(where, problem, hint)
-
-
-def check_server_options(session: LlmSession) -> None:
-    """Prove that options on the command line for requests to a server reach one.
-
-    Raises:
-        SettingsError: The judge and all models under test run in this process.
-    """
-    settings = session.settings
-    if is_listing(session.config) or not (settings.is_judge_local and settings.server_options):
-        return
-    named = (*session.resources.models.named, settings.checkpoint)
-    if not any(isinstance(checkpoint, str) for checkpoint in named):
-        where, problem = ", ".join(settings.server_options), "no model of this run is at a server"
-        raise SettingsError(where, problem, "leave it out")
-
-
 def check_ray(session: LlmSession, collected: pytest.Session) -> None:
     """Prove that there are actors of Ray, and a model in files that they can hold.
 
@@ -446,7 +287,8 @@ def check_ray(session: LlmSession, collected: pytest.Session) -> None:
     if resources.actors is None or is_listing(session.config):
         return
     models = _models_in_files(session, collected)
-    if not models and session.settings.ray_forced and session.announced:
+    is_needed = session.announced and not session.is_repeated_part
+    if not models and session.settings.ray_forced and is_needed:
         where, problem = "--llm-judge-ray", "only models in files run on it, and this run has none"
         raise SettingsError(where, problem, "leave it out")
     # One process looks for all: no worker of xdist gets an item before all have planned.
@@ -490,10 +332,10 @@ def check_explain(session: LlmSession) -> None:
     seen = [name for name in judged if session.announced[name]["judge"]["label"] != NOT_ASKED]
     own = [name for name in seen if session.announced[name]["judge"]["backend"] == CUSTOM]
     where = "--llm-judge-explain"
-    if settings.explain_forced and not judged:
+    if settings.explain_forced and not judged and not session.is_repeated_part:
         problem = "no suite of this run has responses that a judge scores"
         raise SettingsError(where, problem, "leave it out")
-    if settings.explain_forced and own and own == seen:
+    if settings.explain_forced and own and own == seen and not session.is_repeated_part:
         problem = "llm_judge is a judge of the user's own, which is not asked what is wrong"
         hint = "leave it out, and put what is wrong into the reply of the Verdict"
         raise SettingsError(where, problem, hint)
@@ -502,31 +344,3 @@ def check_explain(session: LlmSession) -> None:
     for name in own:
         note = "no failure is explained, because its judge cannot say what is wrong"
         session.store.add_note(f"{name}: {note}")
-
-
-def check_tokenizer(session: LlmSession) -> None:
-    """Prove that a tokenizer named for this run is taken by a checkpoint, as for a base.
-
-    Raises:
-        SettingsError: All checkpoints, once they are planned, have one of their own.
-    """
-    settings = session.settings
-    names = _checkpoints(session) if settings.tokenizer_forced else None
-    if names is None or any(takes_tokenizer(name, settings.base) for name in names):
-        return
-    shown = ", ".join(map(session.resources.models.shown_path, names)) or _NO_CHECKPOINT
-    problem = f"no checkpoint of this run takes a tokenizer from elsewhere ({shown})"
-    where, hint = "--llm-judge-tokenizer", "leave it out, or put a checkpoint file under test"
-    raise SettingsError(where, problem, hint)
-
-
-_NO_CHECKPOINT = "it has none"
-
-
-def _checkpoints(session: LlmSession) -> list[Path | str] | None:
-    """Return the models that a run tests; ``None`` where it only lists items or has no suite."""
-    # Fixtures of plain tests may ask the option's, which no suite has planned.
-    named = dict.fromkeys((*session.resources.models.named, session.settings.checkpoint))
-    checkpoints = [checkpoint for checkpoint in named if checkpoint is not None]
-    is_run = not is_listing(session.config) and (checkpoints or session.announced)
-    return checkpoints if is_run else None

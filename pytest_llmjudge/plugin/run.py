@@ -21,24 +21,12 @@ from pytest_llmjudge.plugin.options import (
     is_listing,
     settings_from,
 )
-from pytest_llmjudge.plugin.planner import (
-    check_base,
-    check_baseline,
-    check_candidate,
-    check_checkpoint_url,
-    check_explain,
-    check_labels_options,
-    check_ray,
-    check_responses_field,
-    check_server_options,
-    check_tokenizer,
-    note_suite_options,
-    plan,
-)
+from pytest_llmjudge.plugin.planner import check_explain, check_ray, plan
 from pytest_llmjudge.plugin.reports import attach
 from pytest_llmjudge.plugin.session import LlmSession
 from pytest_llmjudge.plugin.sharding import deselect, note_shard
 from pytest_llmjudge.plugin.timeouts import TimeoutHooks, off_the_clock
+from pytest_llmjudge.plugin.unused import check_unused
 from pytest_llmjudge.storage.store import Store
 from pytest_llmjudge.system import check_system
 
@@ -123,15 +111,7 @@ class RunHooks:
         try:
             self._completeness.check(session)
             plan(self._session, session)
-            check_base(self._session)
-            check_tokenizer(self._session)
-            check_checkpoint_url(self._session)
-            check_candidate(self._session, session.items)
-            check_responses_field(self._session)
-            check_baseline(self._session)
-            check_labels_options(self._session)
-            note_suite_options(self._session)
-            check_server_options(self._session)
+            check_unused(self._session, session.items)
             check_explain(self._session)
             check_ray(self._session, session)
             if self._session.is_worker:

@@ -40,6 +40,7 @@ class LlmSession:
         due: Names of the gates that are selected, by suite.
         needed: Ids of the samples that this run needs, by suite.
         announced: What was said of each suite before it began, by name.
+        passed_over: Files of which ``--lf`` collects nothing.
         runs: The suites that have begun, by name.
         matching: Which suite of the baseline is which.
         item: The one that is running.
@@ -59,6 +60,7 @@ class LlmSession:
         self.due: dict[str, list[str]] = {}
         self.needed: dict[str, list[str]] = {}
         self.announced: dict[str, dict[str, Any]] = {}
+        self.passed_over: set[str] = set()
         self.runs: dict[str, SuiteRun[Any]] = {}
         self.matching = Matching({}, ())
         self.item: pytest.Item | None = None
@@ -67,6 +69,17 @@ class LlmSession:
     def is_worker(self) -> bool:
         """Whether another process owns the terminal."""
         return self.resources.worker != MAIN
+
+    @property
+    def selects_failed(self) -> bool:
+        """Whether ``--lf`` selects what failed in the run before, if anything did."""
+        return bool(self.config.getoption("lf", default=False))
+
+    @property
+    def is_repeated_part(self) -> bool:
+        """Whether ``--lf`` takes suites away from a run whose options are those of the whole."""
+        is_part = self.passed_over or self.announced.keys() != self.suites.keys()
+        return self.selects_failed and bool(is_part)
 
     @cached_property
     def baseline(self) -> SavedRun | None:

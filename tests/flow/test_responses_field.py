@@ -123,6 +123,28 @@ def test_a_suite_that_names_a_model(project: Project) -> None:
     )
 
 
+@pytest.mark.parametrize("is_one_file", [True, False])
+def test_what_failed_again(project: Project, mode: tuple[str, ...], *, is_one_file: bool) -> None:
+    """With the options of the whole run, though the suite that they are for did not fail."""
+    suites = [
+        MARKED.format(arguments='"data.json", min_score=50'),
+        MARKED.format(arguments='"wrong.json", responses="model_response", min_score=50'),
+    ]
+    project.write("data.json", [{**one, "new": one["model_response"]} for one in records(2)])
+    project.write("wrong.json", records(2, wrong=[0]))
+    if is_one_file:
+        suites[0] += suites.pop().replace("test_instructions", "test_more")
+    for number, suite in enumerate(suites):
+        project.write(f"test_suite_{number}.py", suite)
+    field = "--llm-judge-responses-field=new"
+    project.run(field, *mode).assert_outcomes(passed=5, failed=1)
+
+    project.run(field, "--lf", *mode).assert_outcomes(failed=1)
+    refused = project.run(field, "-k", "test_more or suite_1", *mode)
+
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+
+
 def test_a_candidate_that_nothing_tests(project: Project, ollama: FakeOllama) -> None:
     """A checkpoint beside the field would be taken for the one that was judged."""
     project.write("data.json", records(2))
