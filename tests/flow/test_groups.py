@@ -225,7 +225,7 @@ def test_too_few_groups_cannot_fail(judged: Project) -> None:
     problem = (
         "only 4 of its groups can score lower than in the baseline, which shows no drop: p = 0.062 "
         "at best, and p < 0.05 is needed; give it 5 such groups or more, or set min_average or "
-        "min_score"
+        "min_score above 0"
     )
     result.stderr.fnmatch_lines([f"ERROR: {SUITE}: it cannot fail: {problem}"])
 
