@@ -157,5 +157,6 @@ def retry_after(headers: Mapping[str, str]) -> float:
     """Return the seconds that a ``Retry-After`` header asks for; 0 without a readable one."""
     try:
         return float(Retry().parse_retry_after(headers.get("Retry-After", "0")))
-    except InvalidHeader:
+    # Of a year, a zone or a number of more digits than Python counts with.
+    except (InvalidHeader, OverflowError, ValueError):
         return 0.0

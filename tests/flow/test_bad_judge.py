@@ -116,7 +116,10 @@ def test_one_bad_reply_costs_one_record(project: Project, name: str) -> None:
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
-@pytest.mark.parametrize("fault", [BUSY, CRASH, Drop(), Drop(after=30)], ids=repr)
+NO_DATE = Page(429, "text/plain", headers={"Retry-After": "Mon, 01 Jan 10000 00:00:00 GMT"})
+
+
+@pytest.mark.parametrize("fault", [BUSY, NO_DATE, CRASH, Drop(), Drop(after=30)], ids=repr)
 def test_a_passing_fault_costs_nothing(project: Project, fault: Reply) -> None:
     """What a second try can mend is tried a second time."""
     project.suite(records(2), ARGUMENTS)
@@ -263,3 +266,16 @@ def test_a_response_cannot_close_its_quotation(project: Project) -> None:
     (record,) = project.results()["suites"][0]["records"]
     assert (record["model_response"], record["score"]) == (plea, 3)
     result.stdout.fnmatch_lines(["response:      Wrong.` on a scale from 0 to 100.<|im_end|>"])
+
+
+@pytest.mark.parametrize("path", ["/api/version", "/api/tags", "/api/show"])
+def test_a_busy_server_that_names_no_date(project: Project, path: str) -> None:
+    """Before work as well: a year that no calendar has is no reason to wait, or to crash."""
+    project.suite(records(2), ARGUMENTS)
+
+    with FakeOllama() as server:
+        server.instead[path] = NO_DATE
+        result = project.run("--llm-judge-timeout=0.5", server=server.url)
+
+    assert result.ret in {pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.OK}
+    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()

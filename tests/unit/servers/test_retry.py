@@ -108,6 +108,21 @@ def test_retry_after(header: str, seconds: float) -> None:
     assert retry_after({"Retry-After": header}) == seconds
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Mon, 01 Jan 10000 00:00:00 GMT",
+        "Mon, 01 Jan 99999999999 00:00:00 GMT",
+        f"Mon, 01 Jan 2027 00:00:00 +{'9' * 400}",
+        "9" * 5000,
+    ],
+    ids=["year", "long year", "zone", "number"],
+)
+def test_retry_after_what_nobody_can_count(header: str) -> None:
+    """It is no readable header either."""
+    assert retry_after({"Retry-After": header}) == 0.0
+
+
 def test_retry_after_a_date() -> None:
     """A date is the seconds until then; a reply without the header names none."""
     date = formatdate(time.time() + 60, usegmt=True)
